@@ -1,0 +1,46 @@
+"""Where the arithmetic happens: device, precision and determinism, by Lightning Fabric."""
+
+import os
+from typing import Annotated, Literal
+
+import torch
+from lightning_fabric import Fabric
+from pydantic import Field
+
+from src.stage import Section, UserError
+
+AVAILABLE = {"cpu": lambda: True, "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+
+
+class ComputeParams(Section):
+    """The block `compute` of params.yaml."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    devices: Annotated[int, Field(ge=1)]
+    num_nodes: Annotated[int, Field(ge=1)]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+    deterministic: bool
+
+
+def launch(params: ComputeParams) -> Fabric:
+    """A launched Fabric; raises UserError for a device that this machine does not have.
+
+    `device: auto` takes a CUDA GPU, then Apple's, then the CPU; `precision: auto` takes bf16 where a GPU has it, else
+    32 bits, which on the CPUs measured was as fast for the small models that one trains there.
+    """
+    device = params.device
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if AVAILABLE[name]())
+    elif not AVAILABLE[device]():
+        raise UserError(f"params.yaml: compute.device: this machine has no {device}; set it to auto or cpu")
+    if device == "cuda" and params.devices > torch.cuda.device_count():
+        raise UserError(f"params.yaml: compute.devices: {params.devices} asked for, {torch.cuda.device_count()} here")
+    precision = params.precision
+    if precision == "auto":
+        precision = "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
+    torch.use_deterministic_algorithms(params.deterministic)
+    torch.backends.cudnn.benchmark = not params.deterministic
+    fabric = Fabric(accelerator=device, devices=params.devices, num_nodes=params.num_nodes, precision=precision)
+    fabric.launch()
+    return fabric

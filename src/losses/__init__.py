@@ -1,0 +1,35 @@
+"""The losses, one module each, found by name: the loss `bce_dice` is the function of that name in its module."""
+
+import importlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from src.stage import UserError, check, signature_schema
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def known_losses() -> list[str]:
+    """The names that `loss` may take, in alphabetical order."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "terms"))
+
+
+def build_loss(name: str, arguments: object, key: str = "loss") -> Loss:
+    """The loss `name` with the `arguments` of `losses.NAME`: (logits, target) -> scalar, computed in float32.
+
+    Logits are (N, 1, H, W); the target has the same shape, values 0 and 1. Raises UserError for an unknown name (which
+    params.yaml has under `key`) and for arguments that are not the function's own.
+    """
+    if name not in known_losses():
+        raise UserError(f"params.yaml: {key}: there is no {name!r}; choose one of {', '.join(known_losses())}")
+    function = getattr(importlib.import_module(f"src.losses.{name}"), name)
+    checked = check(f"losses.{name}", arguments, signature_schema(function, skip=("logits", "target")))
+    return partial(_in_float32, partial(function, **checked.model_dump()))
+
+
+def _in_float32(function: Callable[..., Tensor], logits: Tensor, target: Tensor) -> Tensor:
+    return function(logits.float(), target.float())

@@ -1,0 +1,37 @@
+"""The terms that losses are made of; logits and target are float32 (N, 1, H, W)."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+Weight = Annotated[float, Field(ge=0)]
+Smooth = Annotated[float, Field(gt=0)]
+PIXELS = (1, 2, 3)
+
+
+def cross_entropy(logits: Tensor, target: Tensor, person_weight: float = 1.0) -> Tensor:
+    """Binary cross-entropy per pixel (N, 1, H, W); a pixel of the person counts `person_weight` times."""
+    weight = torch.tensor(person_weight, device=logits.device)
+    return F.binary_cross_entropy_with_logits(logits, target, pos_weight=weight, reduction="none")
+
+
+def dice_loss(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
+    """1 - (2 TP + smooth) / (2 TP + FP + FN + smooth) of soft counts, the mean over photos (Milletari et al. 2016).
+
+    Per photo rather than per batch, as the competition's Dice is.
+    """
+    probability = logits.sigmoid()
+    overlap = (probability * target).sum(PIXELS)
+    total = (probability + target).sum(PIXELS)
+    return (1 - (2 * overlap + smooth) / (total + smooth)).mean()
+
+
+def edge_band(target: Tensor, reach: int) -> Tensor:
+    """1 within `reach` pixels of the true outline, on both sides, else 0 (N, 1, H, W)."""
+    window = 2 * reach + 1
+    dilated = F.max_pool2d(target, window, stride=1, padding=reach)
+    eroded = -F.max_pool2d(-target, window, stride=1, padding=reach)
+    return dilated - eroded

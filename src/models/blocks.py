@@ -1,0 +1,152 @@
+"""What the architectures share: the contract of a model, and the blocks they are built from."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Width = Annotated[int, Field(ge=1, le=1024)]
+Depth = Annotated[int, Field(ge=1, le=7)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Color = Literal["rgb", "gray"]
+Logits = Tensor | tuple[Tensor, ...]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow and OpenCV take as grey
+
+
+class SegmentationModel(nn.Module):
+    """A model takes photos, uint8 RGB (N, 3, H, W) of any size, and returns logits (N, 1, H, W).
+
+    A subclass sets `multiple` and writes `segment`. While training, a deeply supervised model returns a tuple of logits
+    of that shape, the main one first; `deep_supervision` holds their weights in the loss.
+    """
+
+    multiple = 1  # `segment` is given heights and widths that are multiples of this
+    deep_supervision: tuple[float, ...] = (1.0,)
+
+    def __init__(
+        self,
+        color: Color,
+        mean: tuple[float, ...] = IMAGENET_MEAN,
+        std: tuple[float, ...] = IMAGENET_STD,
+    ) -> None:
+        super().__init__()
+        self.color = color
+        self.channels = 3 if color == "rgb" else 1
+        # Not in the state dict: they follow from the architecture, not from training.
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+
+    def segment(self, image: Tensor) -> Logits:
+        """Logits (N, 1, H, W) for normalised images, float (N, channels, H, W); a tuple if deeply supervised."""
+        raise NotImplementedError
+
+    def forward(self, photos: Tensor) -> Logits:
+        height, width = photos.shape[-2:]
+        image = photos.float()
+        if self.color == "gray":
+            image = (image * self.luma).sum(dim=1, keepdim=True)
+            image = (image - self.mean.mean()) / self.std.mean()
+        else:
+            image = (image - self.mean) / self.std
+        image = pad_to_multiple(image, self.multiple).contiguous(memory_format=torch.channels_last)
+        logits = self.segment(image)
+        if isinstance(logits, Tensor):
+            return logits[..., :height, :width]
+        return tuple(output[..., :height, :width] for output in logits)
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """What the optimizer is given; a subclass may train some of its parameters at another learning rate."""
+        return [{"params": list(self.parameters()), "lr": learning_rate}]
+
+    @staticmethod
+    def without_pretraining(arguments: dict[str, Any]) -> dict[str, Any]:
+        """`arguments` changed so that building the model fetches no weights, for a model whose weights are at hand."""
+        return arguments
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """`image` (N, C, H, W), its last row and column repeated until height and width are multiples of `multiple`."""
+    height, width = image.shape[-2:]
+    return F.pad(image, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def conv_norm_act(
+    inputs: int,
+    outputs: int,
+    *,
+    batch_norm: bool,
+    padding: int = 1,
+    act: Callable[[], nn.Module] | None = lambda: nn.ReLU(inplace=True),
+) -> list[nn.Module]:
+    """A 3 x 3 convolution, BatchNorm if asked for (it then replaces the bias), and an activation unless None."""
+    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, 3, padding=padding, bias=not batch_norm)]
+    if batch_norm:
+        layers.append(nn.BatchNorm2d(outputs))
+    if act:
+        layers.append(act())
+    return layers
+
+
+def double_conv(
+    inputs: int,
+    outputs: int,
+    *,
+    batch_norm: bool,
+    dropout: float,
+    padding: int = 1,
+    act: Callable[[], nn.Module] = lambda: nn.ReLU(inplace=True),
+) -> nn.Sequential:
+    """Two 3 x 3 convolutions, each with norm and activation, with dropout of whole channels between them."""
+    return nn.Sequential(
+        *conv_norm_act(inputs, outputs, batch_norm=batch_norm, padding=padding, act=act),
+        nn.Dropout2d(dropout),
+        *conv_norm_act(outputs, outputs, batch_norm=batch_norm, padding=padding, act=act),
+    )
+
+
+class EncoderDecoder(nn.Module):
+    """The U of a U-Net: `block` at each of `depth` + 1 levels, channels doubling from `width`, and skip connections.
+
+    Downwards a 2 x 2 max-pooling, upwards a 2 x 2 transposed convolution that halves the channels, as in Ronneberger et
+    al. 2015. A skip connection is cropped to its decoder's size, which matters only for unpadded blocks.
+    """
+
+    def __init__(self, channels: int, width: int, depth: int, block: Callable[[int, int], nn.Module]) -> None:
+        super().__init__()
+        widths = [width * 2**level for level in range(depth + 1)]
+        self.encoder = nn.ModuleList(map(block, [channels, *widths[:-1]], widths))
+        self.upsample = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in reversed(widths[:-1]))
+        self.decoder = nn.ModuleList(block(2 * w, w) for w in reversed(widths[:-1]))
+        self.head = nn.Conv2d(width, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips: list[Tensor] = []
+        for level, block in enumerate(self.encoder):
+            x = block(F.max_pool2d(x, 2) if level else x)
+            skips.append(x)
+        skips.pop()
+        for upsample, block in zip(self.upsample, self.decoder, strict=True):
+            x = upsample(x)
+            x = block(torch.cat([crop_centre(skips.pop(), x.shape[-2], x.shape[-1]), x], dim=1))
+        return self.head(x)
+
+
+def crop_centre(x: Tensor, height: int, width: int) -> Tensor:
+    """The central (height, width) of `x` (N, C, H, W)."""
+    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
+    return x[..., top : top + height, left : left + width]
+
+
+def initialise(module: nn.Module, negative_slope: float = 0.0) -> None:
+    """He et al. 2015 for every convolution that feeds a (leaky) ReLU: normal, standard deviation sqrt(2 / fan-in)."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, a=negative_slope, nonlinearity="leaky_relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

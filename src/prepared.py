@@ -1,0 +1,80 @@
+"""The format of data/prepared: what the rest of the pipeline knows of the photos, as arrays that can be memory-mapped.
+
+    labelled/photos.npy        uint8 (N, S, S, 3), RGB
+    labelled/masks.npy         uint8 (N, S, S), values 0 and 1
+    labelled/native_masks.npy  uint8, one dimension: the masks at native size, one bit per pixel, one after the other
+    labelled/photos.csv        row i: id, file, height, width, coverage and the traits of photo i
+    test/photos.npy, test/photos.csv   likewise, in the submission's order, without what only a mask can tell
+
+The test photos stand apart, so that a changed test photo retrains nothing.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from src.images import Array8
+from src.stage import UserError
+
+LABELLED = Path("data/prepared/labelled")
+TEST = Path("data/prepared/test")
+
+
+def write_labelled(photos: Array8, masks: Array8, native_masks: list[Array8], rows: pd.DataFrame) -> None:
+    """Writes the labelled part; `native_masks` holds one packed array (see `pack`) per photo."""
+    LABELLED.mkdir(parents=True, exist_ok=True)
+    np.save(LABELLED / "photos.npy", photos)
+    np.save(LABELLED / "masks.npy", masks)
+    np.save(LABELLED / "native_masks.npy", np.concatenate(native_masks))
+    rows.to_csv(LABELLED / "photos.csv", index=False)
+
+
+def write_test(photos: Array8, rows: pd.DataFrame) -> None:
+    """Writes the test part."""
+    TEST.mkdir(parents=True, exist_ok=True)
+    np.save(TEST / "photos.npy", photos)
+    rows.to_csv(TEST / "photos.csv", index=False)
+
+
+def read_rows(part: Path) -> pd.DataFrame:
+    """photos.csv of LABELLED or TEST; `id` and `file` are strings."""
+    return pd.read_csv(part / "photos.csv", dtype={"id": str, "file": str})
+
+
+def read_photos(part: Path) -> Array8:
+    """photos.npy of LABELLED or TEST, memory-mapped."""
+    return _read(part / "photos.npy")
+
+
+def read_masks() -> Array8:
+    """The labelled masks at the working size, memory-mapped."""
+    return _read(LABELLED / "masks.npy")
+
+
+def pack(mask: Array8) -> Array8:
+    """`mask` (H, W; 0 and 1) as ceil(H * W / 8) bytes, row by row."""
+    return np.packbits(mask)
+
+
+class NativeMasks:
+    """The labelled masks at their photos' own size, unpacked one at a time."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self.sizes: NDArray[np.int64] = rows[["height", "width"]].to_numpy()
+        lengths = -(-self.sizes.prod(axis=1) // 8)
+        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+        self.bits = _read(LABELLED / "native_masks.npy")
+        if len(self.bits) != self.starts[-1]:
+            raise UserError(f"{LABELLED}: masks and photos.csv do not belong together; run dvc repro -f -s prepare")
+
+    def __getitem__(self, index: int) -> Array8:
+        """The mask of labelled photo `index`, uint8 (H, W), values 0 and 1."""
+        height, width = self.sizes[index]
+        bits = self.bits[self.starts[index] : self.starts[index + 1]]
+        return np.unpackbits(bits, count=height * width).reshape(height, width)
+
+
+def _read(path: Path) -> Array8:
+    return np.load(path, mmap_mode="r")

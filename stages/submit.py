@@ -1,0 +1,18 @@
+"""submit VARIANT: submissions/VARIANT.csv, ready to hand in."""
+
+from src import stage
+from src.postprocess import PostprocessParams
+from src.predictions import read_predictions
+from src.prepared import TEST, read_rows
+from src.submission import SUBMISSIONS, submission, write_submission
+
+
+def main(variant: str) -> None:
+    params = stage.read_params("postprocess", PostprocessParams)
+    rows = read_rows(TEST)
+    maps = read_predictions(variant, "test", expected=len(rows))
+    write_submission(submission(maps, rows, params), SUBMISSIONS / f"{variant}.csv")
+
+
+if __name__ == "__main__":
+    stage.run(main)
