@@ -1,6 +1,7 @@
 """Where the arithmetic happens: device, precision and determinism, by Lightning Fabric."""
 
 import os
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -9,7 +10,11 @@ from pydantic import Field
 
 from src.stage import Section, UserError
 
-AVAILABLE = {"cpu": lambda: True, "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+AVAILABLE: dict[str, Callable[[], bool]] = {
+    "cpu": lambda: True,
+    "cuda": torch.cuda.is_available,
+    "mps": torch.backends.mps.is_available,
+}
 
 
 class ComputeParams(Section):

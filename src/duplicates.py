@@ -14,7 +14,7 @@ from src.images import Array8
 
 
 def duplicate_groups(photos: Iterable[Array8], distance: int) -> NDArray[np.int64]:
-    """A number per photo, uint8 RGB (H, W, 3), shared by those whose perceptual hashes differ in at most `distance` bits.
+    """A number per photo, uint8 RGB (H, W, 3), shared by those whose hashes differ in at most `distance` bits.
 
     The hash is the 64-bit DCT hash of the ImageHash library. A photo is also compared with the others' mirror images;
     the relation is closed transitively, so a chain of copies is one group.
@@ -25,7 +25,7 @@ def duplicate_groups(photos: Iterable[Array8], distance: int) -> NDArray[np.int6
     return connected_components(csr_array(near), directed=False)[1].astype(np.int64)
 
 
-def _bits(photo: Array8) -> Array8:
+def _bits(photo: Array8) -> NDArray[np.bool_]:
     return imagehash.phash(Image.fromarray(np.ascontiguousarray(photo))).hash.ravel()
 
 

@@ -25,7 +25,9 @@ class PhotoScore(NamedTuple):
     raw: Counts
 
 
-def score_photos(maps: Array8, indices: Iterable[int], masks: NativeMasks, params: PostprocessParams) -> list[PhotoScore]:
+def score_photos(
+    maps: Array8, indices: Iterable[int], masks: NativeMasks, params: PostprocessParams
+) -> list[PhotoScore]:
     """The score of each map (N, S, S) against the native mask of the labelled photo at the same place in `indices`."""
 
     def score(pair: tuple[Array8, int]) -> PhotoScore:

@@ -1,6 +1,7 @@
 """Reading photos and masks from files, whatever their encoding."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from src.stage import UserError
 
-Array8 = NDArray[np.uint8]
+Array8 = NDArray[Any]  # uint8, but OpenCV's type hints do not say so
 
 # Our own error names the file; OpenCV's warning about the same file would only stand beside it.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -36,16 +37,21 @@ def resize_photo(photo: Array8, size: int) -> Array8:
 
 def resize_mask(mask: Array8, size: int) -> Array8:
     """`mask` (H, W) of 0 and 1 as (size, size): person where at least half of the area behind a pixel is person."""
-    return cv2.resize(mask * np.uint8(255), (size, size), interpolation=_interpolation(mask, size)) >> 7
+    return _binary(cv2.resize(mask * np.uint8(255), (size, size), interpolation=_interpolation(mask, size)), 127)
 
 
 def _interpolation(image: Array8, size: int) -> int:
     return cv2.INTER_AREA if min(image.shape[:2]) >= size else cv2.INTER_LINEAR
 
 
+def _binary(image: Array8, limit: int) -> Array8:
+    """1 above `limit`, else 0."""
+    return cv2.threshold(image, limit, 1, cv2.THRESH_BINARY)[1]
+
+
 def _any_channel(pixels: Array8) -> Array8:
     blue, green, red = cv2.split(pixels)
-    return cv2.threshold(cv2.bitwise_or(cv2.bitwise_or(blue, green), red), 0, 1, cv2.THRESH_BINARY)[1]
+    return _binary(cv2.bitwise_or(cv2.bitwise_or(blue, green), red), 0)
 
 
 def _decode(path: Path, flags: int) -> NDArray:

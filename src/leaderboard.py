@@ -25,7 +25,7 @@ def write_metrics(variant: str, metrics: dict[str, Any]) -> None:
 
 
 def leaderboard(variants: list[str], release: str) -> dict[str, Any]:
-    """The variants' holdout metrics and val Dice, sorted by holdout Dice, and whether another one than `release` leads."""
+    """The variants' holdout metrics and val Dice, sorted by holdout Dice, and which of them leads."""
     rows = []
     for variant in variants:
         metrics = read_metrics(variant)

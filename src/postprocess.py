@@ -40,7 +40,7 @@ def clean(mask: Array8, params: PostprocessParams) -> Array8:
         mask = cv2.medianBlur(mask, params.smooth_px)
     if not params.min_component_px:
         return mask
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     keep = stats[:, cv2.CC_STAT_AREA] >= params.min_component_px
     keep[0] = False
     return mask if keep[1:].all() else keep.astype(np.uint8)[labels]

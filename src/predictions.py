@@ -24,5 +24,7 @@ def read_predictions(variant: str, part: str, expected: int) -> Array8:
     """The maps of one part, memory-mapped; raises UserError if there are not `expected` of them."""
     maps = np.load(PREDICTIONS / variant / f"{part}.npy", mmap_mode="r")
     if len(maps) != expected:
-        raise UserError(f"{PREDICTIONS / variant}: {len(maps)} maps for {expected} photos; run dvc repro predict@{variant}")
+        raise UserError(
+            f"{PREDICTIONS / variant}: {len(maps)} maps for {expected} photos; run dvc repro predict@{variant}"
+        )
     return maps

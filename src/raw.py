@@ -15,7 +15,7 @@ EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp"}
 
 @dataclass(frozen=True)
 class RawFolder:
-    """The files of a raw folder: photo i of `photos` has the mask `masks[i]`; `tests` stand in the submission's order."""
+    """The files of a raw folder: photo i has the mask `masks[i]`; `tests` stand in the submission's order."""
 
     photos: list[Path]
     masks: list[Path]

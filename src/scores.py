@@ -17,8 +17,8 @@ class Counts(NamedTuple):
 
 def count(predicted: Array8, target: Array8) -> Counts:
     """The counts of two masks (H, W; 0 and 1)."""
-    both = np.count_nonzero(predicted & target)
-    return Counts(both, np.count_nonzero(predicted) - both, np.count_nonzero(target) - both)
+    both, ours, true = (int(np.count_nonzero(mask)) for mask in (predicted & target, predicted, target))
+    return Counts(both, ours - both, true - both)
 
 
 def dice(counts: Counts) -> float:

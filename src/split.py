@@ -5,8 +5,8 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from numpy.typing import NDArray
+from pydantic import Field
 
 from src.stage import Section, UserError
 
@@ -37,7 +37,9 @@ def split(groups: NDArray[np.int64], traits: NDArray[np.bool_], params: SplitPar
     parts = ["holdout" if b == 0 else "val" if b == params.fold + 1 else "train" for b in bins]
     for part in PARTS:
         if part not in parts:
-            raise UserError(f"params.yaml: split: {len(groups)} photos leave none for {part}; add photos or fewer folds")
+            raise UserError(
+                f"params.yaml: split: {len(groups)} photos leave none for {part}; add photos or fewer folds"
+            )
     return parts
 
 

@@ -57,7 +57,7 @@ def check(key: str, value: object, schema: type[T]) -> T:
 
 
 def signature_schema(function: Callable[..., Any], skip: tuple[str, ...] = ("self",)) -> type[Section]:
-    """A Section with one field per parameter of `function` (or of a class's constructor), so its keys can be checked."""
+    """A Section with one field per parameter of `function`, or of a class's constructor, to check its keys with."""
     fields: dict[str, Any] = {
         name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in inspect.signature(function).parameters.items()

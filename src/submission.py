@@ -13,7 +13,7 @@ SUBMISSIONS = Path("submissions")
 
 
 def submission(maps: Array8, rows: pd.DataFrame, params: PostprocessParams) -> pd.DataFrame:
-    """The rows `id, encoded_pixels` for the maps (N, S, S) of the test photos in `rows`, masks at each photo's own size."""
+    """The rows `id, encoded_pixels` for the maps (N, S, S) of the test photos in `rows`, at the photos' own size."""
 
     def encode(item: tuple[Array8, int, int]) -> str:
         probability, height, width = item

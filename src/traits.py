@@ -35,6 +35,6 @@ def mask_traits(mask: Array8, params: TraitParams) -> dict[str, float | bool]:
     border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
     return {
         "coverage": round(coverage, 6),
-        "small": 0 < coverage < params.small_coverage,
+        "small": bool(0 < coverage < params.small_coverage),
         "cut": bool(border.mean() >= params.cut_border and border.any()),
     }

@@ -16,7 +16,7 @@ def main(variant: str) -> None:
     params = stage.read_params("predict", PredictParams)
     fabric = launch(stage.read_params("compute", ComputeParams))
     model, _ = models.load(Path(f"models/{variant}.safetensors"))
-    model = model.to(fabric.device, memory_format=torch.channels_last)
+    model = model.to(fabric.device).to(memory_format=torch.channels_last)
     labelled, split = read_photos(LABELLED), read_split()
     for part in ("val", "holdout"):
         maps = predict(fabric, model, labelled[part_indices(split, part)], params, f"{variant} {part}")

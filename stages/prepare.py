@@ -1,9 +1,5 @@
 """prepare: photos and masks at the working size, as arrays, with a row of facts per photo."""
 
-from typing import Annotated
-
-from pydantic import Field
-
 from src import stage
 from src.prepare import prepare_labelled, prepare_test
 from src.prepared import write_labelled, write_test
@@ -12,7 +8,9 @@ from src.traits import TraitParams
 
 
 def main() -> None:
-    size = stage.read_params("image_size", Annotated[int, Field(ge=32, le=4096)])
+    size = stage.read_params("image_size", int)
+    if not 32 <= size <= 4096:
+        raise stage.UserError(f"params.yaml: image_size: must be from 32 to 4096, got {size}")
     traits = stage.read_params("traits", TraitParams)
     raw = list_raw(RAW)
     write_labelled(*prepare_labelled(raw, size, traits))

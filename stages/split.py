@@ -16,7 +16,9 @@ def main() -> None:
     parts = split(groups, rows[list(TRAITS)].to_numpy(dtype=bool), params)
     first = pd.Series(rows["id"]).groupby(groups).transform("first")
     pd.DataFrame({"id": rows["id"], "part": parts, "group": first}).to_csv(SPLIT, index=False)
-    print(", ".join(f"{parts.count(part)} {part}" for part in PARTS), f"| {(first != rows['id']).sum()} near-duplicates")
+    print(
+        ", ".join(f"{parts.count(part)} {part}" for part in PARTS), f"| {(first != rows['id']).sum()} near-duplicates"
+    )
 
 
 if __name__ == "__main__":

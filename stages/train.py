@@ -20,8 +20,8 @@ LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy")
 
 
 def main(variant: str) -> None:
-    profile, loss = stage.read_params("profile", str), stage.read_params("loss", str)
-    seed = stage.read_params("seed", int)
+    profile, seed = stage.read_params("profile", str), stage.read_params("seed", int)
+    loss, final_loss = stage.read_params("loss", str), stage.read_params("final_loss", str)
     params = stage.read_params(f"{profile}.train", TrainParams)
     arguments = models.check_arguments(
         variant,
@@ -29,7 +29,10 @@ def main(variant: str) -> None:
         stage.read_params(f"{profile}.models.{variant}", dict),
         profile,
     )
-    loss_function = build_loss(loss, stage.read_params(f"losses.{loss}", dict))
+    losses = {
+        "loss": build_loss(loss, stage.read_params(f"losses.{loss}", dict)),
+        "final_loss": build_loss(final_loss, stage.read_params(f"losses.{final_loss}", dict), key="final_loss"),
+    }
     augment = Augment(stage.read_params("augment", AugmentParams))
     fabric = launch(stage.read_params("compute", ComputeParams))
 
@@ -48,7 +51,9 @@ def main(variant: str) -> None:
                 live.log_metric(name, value)
             live.sync()
 
-        best = Trainer(fabric, model, train, val, loss_function, augment, params, seed, record).fit()
+        best = Trainer(
+            fabric, model, train=train, val=val, augment=augment, params=params, seed=seed, record=record, **losses
+        ).fit()
     about = {
         "variant": variant,
         "arguments": arguments,

@@ -1,4 +1,4 @@
-"""The combined loss plus cross-entropy on a band along the true outline, where masks go wrong: the predecessor's best."""
+"""The combined loss plus cross-entropy on a band along the true outline, where masks go wrong."""
 
 from typing import Annotated
 

@@ -60,7 +60,7 @@ def load(path: Path) -> tuple[SegmentationModel, dict[str, Any]]:
     """The model in `path`, rebuilt from the file alone, in eval mode, and what its metadata says about it."""
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["about"])
-        weights = {name: file.get_tensor(name) for name in file.keys()}
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
     model = build(about["variant"], architecture(about["variant"]).without_pretraining(about["arguments"]))
     model.load_state_dict(weights)
     return model.eval(), about

@@ -27,6 +27,9 @@ class SegmentationModel(nn.Module):
 
     multiple = 1  # `segment` is given heights and widths that are multiples of this
     deep_supervision: tuple[float, ...] = (1.0,)
+    mean: Tensor
+    std: Tensor
+    luma: Tensor
 
     def __init__(
         self,

@@ -6,8 +6,7 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width
-from src.models.blocks import conv_norm_act, initialise
+from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, conv_norm_act, initialise
 
 
 class ResidualUNet(SegmentationModel):

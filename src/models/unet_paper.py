@@ -9,8 +9,17 @@ convolutions eat, so that the output covers all of it. One logit per pixel stand
 import torch
 from torch import Tensor, nn
 
-from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, crop_centre
-from src.models.blocks import double_conv, initialise
+from src.models.blocks import (
+    Color,
+    Depth,
+    Dropout,
+    EncoderDecoder,
+    SegmentationModel,
+    Width,
+    crop_centre,
+    double_conv,
+    initialise,
+)
 
 
 class UNetPaper(SegmentationModel):

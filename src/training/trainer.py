@@ -16,9 +16,12 @@ from src.losses import Loss
 from src.models.blocks import SegmentationModel
 from src.stage import Section, UserError
 from src.training.dataset import Dataset, seed_for, shuffled
+from src.training.schedule import ema_decay, learning_rate_factor
 
 Count = Annotated[int, Field(ge=1)]
+CountOrOff = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 Metrics = dict[str, float]
 
 
@@ -27,17 +30,21 @@ class TrainParams(Section):
 
     epochs: Count
     batch_size: Count
+    accumulate: Count
     learning_rate: Rate
     weight_decay: Annotated[float, Field(ge=0)]
     warmup_epochs: Annotated[float, Field(ge=0)]
     gradient_clip: Rate
-    ema_decay: Annotated[float, Field(ge=0, lt=1)]
-    dice_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    ema_decay: Share
+    dice_smoothing: Share
+    patience: CountOrOff
+    final_epochs: CountOrOff
+    final_learning_rate: Rate
 
 
 @dataclass
 class Best:
-    """The weights of the epoch with the best smoothed validation Dice, and how good it was."""
+    """The averaged weights after the epoch with the best smoothed validation Dice."""
 
     epoch: int = -1
     dice: float = -1.0
@@ -45,8 +52,8 @@ class Best:
     weights: dict[str, Tensor] = field(default_factory=dict)
 
 
-class Unchecked(NamedTuple):
-    """What is said about a step if its loss turns out not to be finite."""
+class Taken(NamedTuple):
+    """A step that was taken, and what is said about it if its loss turns out not to be finite."""
 
     epoch: int
     step: int
@@ -58,78 +65,92 @@ class Unchecked(NamedTuple):
 class Trainer:
     """Trains `model` on `train`, selects on `val`, and calls `record(epoch, metrics)` after every epoch.
 
-    Weights are averaged over steps (EMA), and it is the average that is validated and kept. Raises UserError before the
-    first step for data that cannot be trained on, and when the loss is no longer finite.
+    `loss` gives way to `final_loss` for the last `final_epochs`. Weights are averaged over steps (EMA), and it is the
+    average that is validated and kept. Every draw depends on (seed, epoch, step, process) alone. Raises UserError
+    before the first step for data that cannot be trained on, and when the loss is no longer finite.
     """
 
     def __init__(
         self,
         fabric: Fabric,
         model: SegmentationModel,
+        *,
         train: Dataset,
         val: Dataset,
         loss: Loss,
+        final_loss: Loss,
         augment: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
         params: TrainParams,
         seed: int,
-        record: Callable[[int, Metrics], None],
+        record: Callable[[int, Metrics], None] = lambda epoch, metrics: None,
     ) -> None:
-        self.fabric, self.train, self.val, self.loss, self.augment = fabric, train, val, loss, augment
-        self.params, self.seed, self.record = params, seed, record
-        self.steps = len(train) // params.batch_size
+        self.fabric, self.train, self.val, self.augment = fabric, train, val, augment
+        self.loss, self.final_loss, self.params, self.seed, self.record = loss, final_loss, params, seed, record
+        self.batch = params.batch_size * params.accumulate
+        self.steps = len(train) // self.batch
+        self.first_final = params.epochs - params.final_epochs
         self._check_data()
-        model = model.to(fabric.device, memory_format=torch.channels_last)
-        self.average = AveragedModel(model, use_buffers=True).requires_grad_(False)
-        optimizer = torch.optim.AdamW(
-            model.parameter_groups(params.learning_rate), weight_decay=params.weight_decay, fused=True
-        )
-        self.base_rates = [group["lr"] for group in optimizer.param_groups]
+        model = model.to(fabric.device).to(memory_format=torch.channels_last)
         self.supervision = model.deep_supervision
+        self.average = AveragedModel(model, use_buffers=True).requires_grad_(False)
+        groups = model.parameter_groups(params.learning_rate)
+        self.rates = [group["lr"] / params.learning_rate for group in groups]
+        optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=True)
         self.model, self.optimizer = fabric.setup(model, optimizer)
+        self.smoothed = 0.0
         self.best = Best()
-        self.unchecked: Unchecked | None = None
+        self.unchecked: Taken | None = None
 
     def fit(self) -> Best:
-        """All epochs; returns the best."""
-        total = self.params.epochs * self.steps * self.params.batch_size
+        """All epochs, or fewer if `patience` runs out; returns the best."""
+        total = self.params.epochs * self.steps * self.batch
         with tqdm(total=total, unit="photo", disable=not self.fabric.is_global_zero, smoothing=0.1) as bar:
             for epoch in range(self.params.epochs):
                 metrics = self.train_epoch(epoch, bar)
                 metrics |= self._select(epoch, self.validate())
                 self.record(epoch, metrics)
+                bar.set_postfix(loss=f"{metrics['train/loss']:.4f}", dice=f"{metrics['val/dice']:.4f}", refresh=False)
+                if self.params.patience and epoch - self.best.epoch >= self.params.patience:
+                    break
         return self.best
 
     def train_epoch(self, epoch: int, bar: tqdm) -> Metrics:
-        """One pass over the training photos, in full batches; the few left over differ from epoch to epoch."""
+        """One pass over the training photos in full batches; the few that are left over differ between epochs."""
         self.model.train()
         order = shuffled(len(self.train), self.seed, epoch)
         loss_sum = torch.zeros((), device=self.fabric.device)
+        rate = 0.0
         for step in range(self.steps):
-            rate = self._set_learning_rate(epoch * self.steps + step)
-            loss, norm = self.train_step(epoch, step, order)
+            rate = self._set_learning_rate(epoch, step)
+            loss, norm = self.train_step(epoch, step, order[step * self.batch : (step + 1) * self.batch])
             loss_sum += loss
-            self._check_finite(Unchecked(epoch, step, rate, loss, norm))
-            bar.update(self.params.batch_size)
+            self._check_finite(Taken(epoch, step, rate, loss, norm))
+            bar.update(self.batch)
         self._check_finite(None)
         return {"train/loss": float(loss_sum) / self.steps, "train/learning_rate": rate}
 
-    def train_step(self, epoch: int, step: int, order: Tensor) -> tuple[Tensor, Tensor]:
-        """One batch, forward, backward and update; returns the loss and the gradient's norm before clipping."""
+    def train_step(self, epoch: int, step: int, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Forward, backward and update; returns the loss and the gradient's norm before clipping, on the device."""
         rank, world = self.fabric.global_rank, self.fabric.world_size
         torch.manual_seed(seed_for(self.seed, epoch, step, rank))
-        batch = order[step * self.params.batch_size : (step + 1) * self.params.batch_size][rank::world]
-        photos, masks = self.augment(*self.train.batch(batch))
-        outputs = self.model(photos)
-        outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
-        pairs = zip(self.supervision, outputs, strict=True)
-        loss = sum((weight * self.loss(logits, masks) for weight, logits in pairs), torch.zeros((), device=masks.device))
+        loss_function = self.loss if epoch < self.first_final else self.final_loss
+        parts = indices[rank::world].chunk(self.params.accumulate)
+        total = torch.zeros((), device=self.fabric.device)
         self.optimizer.zero_grad()
-        self.fabric.backward(loss)
-        norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.params.gradient_clip,
-                                          error_if_nonfinite=False)
+        for number, part in enumerate(parts, start=1):
+            photos, masks = self.augment(*self.train.batch(part))
+            with self.fabric.no_backward_sync(self.model, enabled=number < len(parts)):
+                loss = self._supervised(loss_function, self.model(photos), masks) / len(parts)
+                self.fabric.backward(loss)
+            total += loss.detach()
+        norm = self.fabric.clip_gradients(
+            self.model, self.optimizer, max_norm=self.params.gradient_clip, error_if_nonfinite=False
+        )
+        assert norm is not None  # None only for strategies that clip by themselves
         self.optimizer.step()
-        self._average(epoch * self.steps + step)
-        return loss.detach(), norm
+        self.average.multi_avg_fn = get_ema_multi_avg_fn(ema_decay(epoch * self.steps + step, self.params.ema_decay))
+        self.average.update_parameters(self.model.module)
+        return total, norm
 
     @torch.no_grad()
     def validate(self) -> float:
@@ -137,39 +158,41 @@ class Trainer:
         self.average.eval()
         total = torch.zeros((), device=self.fabric.device)
         mine = torch.arange(len(self.val))[self.fabric.global_rank :: self.fabric.world_size]
-        for batch in mine.split(self.params.batch_size):
-            photos, masks = self.val.batch(batch)
+        for indices in mine.split(self.params.batch_size):
+            photos, masks = self.val.batch(indices)
             with self.fabric.autocast():
                 predicted = self.average(photos) > 0
             overlap = 2 * (predicted & masks.bool()).sum((1, 2, 3))
             pixels = predicted.sum((1, 2, 3)) + masks.sum((1, 2, 3))
             total += torch.where(pixels > 0, overlap / pixels.clamp(min=1), 1.0).sum()
-        return float(self.fabric.all_reduce(total, reduce_op="sum")) / len(self.val)
+        total = torch.as_tensor(self.fabric.all_reduce(total, reduce_op="sum"))
+        return float(total) / len(self.val)
+
+    def _supervised(self, loss: Loss, outputs: Tensor | tuple[Tensor, ...], masks: Tensor) -> Tensor:
+        """The loss of the only output, or the weighted sum over a deeply supervised model's outputs."""
+        outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
+        pairs = zip(self.supervision, outputs, strict=True)
+        return torch.stack([weight * loss(logits, masks) for weight, logits in pairs]).sum()
 
     def _select(self, epoch: int, dice: float) -> Metrics:
         smoothing = self.params.dice_smoothing if epoch else 0.0
-        self.smoothed = smoothing * self.smoothed + (1 - smoothing) * dice if epoch else dice
+        self.smoothed = smoothing * self.smoothed + (1 - smoothing) * dice
         if self.smoothed > self.best.dice_smoothed:
             weights = {name: tensor.clone() for name, tensor in self.average.module.state_dict().items()}
             self.best = Best(epoch, dice, self.smoothed, weights)
         return {"val/dice": dice, "val/dice_smoothed": self.smoothed}
 
-    def _set_learning_rate(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to zero at the last step."""
-        warmup = self.params.warmup_epochs * self.steps
-        progress = (step + 1 - warmup) / max(1.0, self.params.epochs * self.steps - warmup)
-        factor = (step + 1) / warmup if step + 1 < warmup else 0.5 * (1 + math.cos(math.pi * progress))
-        for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = base * factor
-        return self.base_rates[0] * factor
+    def _set_learning_rate(self, epoch: int, step: int) -> float:
+        params = self.params
+        rate = params.final_learning_rate
+        if epoch < self.first_final:
+            done, total = epoch * self.steps + step, self.first_final * self.steps
+            rate = params.learning_rate * learning_rate_factor(done, total, params.warmup_epochs * self.steps)
+        for group, share in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * share
+        return rate
 
-    def _average(self, step: int) -> None:
-        """EMA whose decay grows with the steps, so that a short run is not held back by its first weights."""
-        decay = min(self.params.ema_decay, (1 + step) / (10 + step))
-        self.average.multi_avg_fn = get_ema_multi_avg_fn(decay)
-        self.average.update_parameters(self.model.module)
-
-    def _check_finite(self, latest: Unchecked | None) -> None:
+    def _check_finite(self, latest: Taken | None) -> None:
         """Looks at the step before `latest`, so that a GPU never waits for us to look."""
         step, self.unchecked = self.unchecked, latest
         if step is not None and not math.isfinite(step.loss):
@@ -180,15 +203,21 @@ class Trainer:
             )
 
     def _check_data(self) -> None:
+        params = self.params
         if not self.steps:
             raise UserError(
-                f"params.yaml: the profile's train.batch_size, {self.params.batch_size}, is more than the "
+                f"params.yaml: the profile's train.batch_size times train.accumulate is {self.batch}, more than the "
                 f"{len(self.train)} training photos; lower it"
             )
-        if self.params.batch_size % self.fabric.world_size:
+        if params.batch_size % self.fabric.world_size:
             raise UserError(
-                f"params.yaml: the profile's train.batch_size, {self.params.batch_size}, does not divide among "
+                f"params.yaml: the profile's train.batch_size, {params.batch_size}, does not divide among "
                 f"{self.fabric.world_size} processes; make it a multiple"
             )
+        if params.final_epochs >= params.epochs:
+            raise UserError(
+                f"params.yaml: the profile's train.final_epochs, {params.final_epochs}, must be below train.epochs, "
+                f"which is {params.epochs}"
+            )
         if not self.val.masks.any():
-            raise UserError("no validation photo shows a person, so no epoch can be chosen; change split.seed or split.fold")
+            raise UserError("params.yaml: split: no val photo shows a person; change split.seed or split.fold")
