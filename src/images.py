@@ -55,9 +55,10 @@ def _any_channel(pixels: Array8) -> Array8:
 
 
 def _decode(path: Path, flags: int) -> NDArray:
-    if path.stat().st_size == 0:
+    data = np.fromfile(path, np.uint8)
+    if not data.size:
         raise UserError(f"{path}: the file is empty; replace it")
-    pixels = cv2.imread(str(path), flags)
+    pixels = cv2.imdecode(data, flags)  # imread would return half of a JPEG file that is cut short
     if pixels is None:
         raise UserError(f"{path}: not a readable image (damaged, cut short, or of another type); replace it")
     return pixels

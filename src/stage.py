@@ -28,10 +28,10 @@ class Section(BaseModel):
 
 
 def read_params(key: str, schema: type[T]) -> T:
-    """The value of params.yaml at the dotted `key`, checked against `schema`; raises UserError that names the key."""
+    """The value of params.yaml at the dotted `key` ("": all of it), checked against `schema`; raises UserError."""
     try:
         params = yaml.safe_load(PARAMS.read_text())
-        value = reduce(lambda node, name: node[name], key.split("."), params)
+        value = reduce(lambda node, name: node[name], key.split(".") if key else [], params)
     except FileNotFoundError:
         raise UserError(f"{PARAMS} is missing here; run from the project's root folder") from None
     except yaml.YAMLError as error:

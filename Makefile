@@ -1,0 +1,47 @@
+# make repro: from a clone to a submission.   make test: lint, types and tests.   make help: the rest.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help repro check test lint fix benchmark lock clean
+help: ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+.venv/requirements: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed; name one with make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+.venv/requirements-dev: .venv/requirements requirements-dev.txt
+	.venv/bin/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+repro: check ## create the environment, check the params, run the pipeline
+	dvc repro
+
+check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
+	python -m stages.check
+
+test: lint ## lint, type check and tests
+	python -m pytest -n 2
+
+lint: .venv/requirements-dev ## ruff and mypy
+	ruff check .
+	ruff format --check .
+	mypy
+
+fix: .venv/requirements-dev ## let ruff mend what it can
+	ruff check --fix .
+	ruff format .
+
+benchmark: .venv/requirements-dev ## the speed of prepare, training, evaluate and submit, as ratios
+	python -m benchmarks.prepare
+	python -m benchmarks.evaluate
+	python -m benchmarks.training
+
+lock: ## compile requirements*.in into requirements*.txt; needs uv
+	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in --output-file requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-dev.in --output-file requirements-dev.txt
+
+clean: ## remove the environment and caches, not the data or models
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

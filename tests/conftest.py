@@ -1,0 +1,144 @@
+"""Small real inputs: photos, raw folders, and copies of the project to run in."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pytest workers on two cores: more threads would only get in the way
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = {
+    "image_size": 32,
+    "synthetic.data.labelled": 24,
+    "synthetic.data.test": 4,
+    "synthetic.data.size": 96,
+    "synthetic.train.epochs": 2,
+    "synthetic.train.batch_size": 4,
+    "synthetic.train.warmup_epochs": 0.5,
+    "local.train.epochs": 1,
+    "local.train.batch_size": 4,
+    "predict.batch_size": 8,
+}
+SMALLEST = {"width": 2, "mid": 2}
+
+
+def set_params(folder: Path, changes: dict[str, Any]) -> None:
+    """Writes `changes`, by dotted key, into the params.yaml of `folder`."""
+    yaml, path = YAML(), folder / "params.yaml"
+    params = yaml.load(path)
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        node = params
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    yaml.dump(params, path)
+
+
+def photo_and_mask(size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A noisy photo (size, size, 3) with one bright disc on it, and the mask (size, size; 0 and 1) of the disc."""
+    rng = np.random.default_rng(seed)
+    photo = rng.integers(0, 120, (size, size, 3), dtype=np.uint8)
+    mask = np.zeros((size, size), np.uint8)
+    centre = tuple(int(c) for c in rng.integers(size // 3, 2 * size // 3, 2))
+    cv2.circle(mask, centre, int(rng.integers(size // 6, size // 3)), 1, -1)
+    photo[mask > 0] = rng.integers(150, 250, 3, dtype=np.uint8)
+    return photo, mask
+
+
+def write_raw(root: Path, labelled: int = 20, test: int = 3, size: int = 48) -> Path:
+    """A raw folder in the competition's layout under `root`; returns `root`."""
+    for part in ("train/images", "train/masks", "test/images"):
+        (root / part).mkdir(parents=True)
+    for i in range(labelled + test):
+        photo, mask = photo_and_mask(size, i)
+        folder = root / ("train" if i < labelled else "test")
+        cv2.imwrite(str(folder / "images" / f"{i}.png"), photo)
+        if i < labelled:
+            cv2.imwrite(str(folder / "masks" / f"{i}.png"), cv2.merge([mask] * 3))
+    return root
+
+
+@dataclass
+class Project:
+    """A copy of the project in a folder of its own."""
+
+    root: Path
+
+    def set(self, **changes: Any) -> None:
+        """Params by dotted key, with `__` for the dots."""
+        set_params(self.root, {key.replace("__", "."): value for key, value in changes.items()})
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs a command of the environment in the project; `check` fails the test if it fails."""
+        environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+        }
+        result = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
+        assert not check or result.returncode == 0, f"{' '.join(command)}:\n{result.stdout}\n{result.stderr}"
+        return result
+
+    def stage(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs one stage's script by hand."""
+        return self.run("python", "-m", f"stages.{name}", *arguments, check=check)
+
+    def repro(self, *arguments: str) -> list[str]:
+        """Runs `dvc repro` and returns the stages that ran, in order."""
+        return ran(self.run("dvc", "repro", *arguments).stdout)
+
+
+def ran(output: str) -> list[str]:
+    """The stages that DVC says it ran, in order."""
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")]
+
+
+def copy_project(folder: Path, variants: list[str]) -> Project:
+    """What git tracks or would track, with tiny params, as the first commit of a git repository of its own."""
+    files = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    for file in files:
+        # What a run of the project writes is not part of it: a copy starts without results.
+        if (ROOT / file).exists() and not file.startswith(("metrics/", "data/", "docs/")) and file != "dvc.lock":
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, folder / file)
+    project = Project(folder)
+    set_params(folder, TINY | {"variants": variants})
+    params = YAML().load(folder / "params.yaml")
+    for profile in ("synthetic", "local"):
+        for variant, sizes in params[profile]["models"].items():
+            smallest = {f"{profile}.models.{variant}.{key}": SMALLEST[key] for key in sizes if key in SMALLEST}
+            set_params(folder, smallest)
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
+    project.run("git", "init", "--quiet", "--initial-branch", "main")
+    project.run("git", "config", "user.name", "Test")
+    project.run("git", "config", "user.email", "test@localhost")
+    project.run("git", "add", ".")
+    project.run("git", *identity, "commit", "--quiet", "--message", "tiny")
+    return project
+
+
+@pytest.fixture
+def new_project(tmp_path: Path) -> Callable[..., Project]:
+    """Makes a fresh copy of the project with tiny params."""
+
+    def make(name: str = "project", variants: tuple[str, ...] = ("unet",)) -> Project:
+        return copy_project(tmp_path / name, list(variants))
+
+    return make

@@ -1,0 +1,132 @@
+"""dvc.yaml declares what the code uses, no more and no less: that is what makes "only what changed reruns" true."""
+
+import ast
+import re
+from functools import cache
+
+import pytest
+from ruamel.yaml import YAML
+
+from src.losses import known_losses
+from src.models import known_variants
+from src.sources import known_sources
+from tests.conftest import ROOT
+
+DVC = YAML(typ="safe").load(ROOT / "dvc.yaml")
+PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
+STAGES = DVC["stages"]
+# What a module imports by a name that params.yaml holds, as dvc.yaml spells it, and the names there are.
+CHOSEN = {
+    "src/models/__init__.py": ({"src/models/${item.variant}.py"}, known_variants),
+    "src/losses/__init__.py": ({"src/losses/${loss}.py", "src/losses/${final_loss}.py"}, known_losses),
+    "src/sources/__init__.py": ({"src/sources/${profile}"}, known_sources),
+}
+SPELLINGS = {
+    "{profile}": "${profile}",
+    "{variant}": "${item.variant}",
+    "{loss}": "${loss}",
+    "{final_loss}": "${final_loss}",
+}
+
+
+def module_files(name: str) -> set[str]:
+    """The project files that importing `name` runs: the packages on its way, and itself."""
+    parts = name.split(".")
+    files = {f"{'/'.join(parts[:i])}/__init__.py" for i in range(1, len(parts) + 1)} | {f"{'/'.join(parts)}.py"}
+    return {file for file in files if (ROOT / file).exists()}
+
+
+@cache
+def imported(file: str) -> frozenset[str]:
+    """Every project file that `file` imports, directly or not, itself included; chosen ones left out."""
+    found, todo = set(), [file]
+    while todo:
+        current = todo.pop()
+        if current in found:
+            continue
+        found.add(current)
+        for node in ast.walk(ast.parse((ROOT / current).read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for name in names:
+                if name.split(".")[0] in ("src", "stages"):
+                    todo.extend(module_files(name))
+    return frozenset(found)
+
+
+def used_files(stage: str) -> set[str]:
+    files = set(imported(f"stages/{stage}.py")) | {"stages/__init__.py"}
+    for package, (templates, names) in CHOSEN.items():
+        if package in files:
+            files |= templates
+            for name in names():
+                own = chosen_files(package, name)
+                files |= set().union(*(imported(file) for file in own)) - own
+    return files
+
+
+def chosen_files(package: str, name: str) -> set[str]:
+    """The files of the choice `name`: one module, or a package of its own."""
+    path = (ROOT / package).parent / name
+    paths = path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
+    return {path.relative_to(ROOT).as_posix() for path in paths}
+
+
+def declared_files(stage: str) -> set[str]:
+    return {dep for dep in STAGES[stage]["deps"] if dep.startswith(("src/", "stages/"))}
+
+
+def used_params(stage: str) -> set[str]:
+    """The keys that the stage's script reads, as dvc.yaml spells them."""
+    keys = set()
+    for node in ast.walk(ast.parse((ROOT / f"stages/{stage}.py").read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "read_params":
+            argument = node.args[0]
+            key = ast.unparse(argument)[2:-1] if isinstance(argument, ast.JoinedStr) else ast.literal_eval(argument)
+            for ours, theirs in SPELLINGS.items():
+                key = key.replace(ours, theirs)
+            keys.add(key)
+    return keys
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_file_a_stage_can_import_is_declared_and_no_other(stage):
+    assert declared_files(stage) == used_files(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_param_a_stage_reads_is_declared_and_no_other(stage):
+    assert set(STAGES[stage].get("params", [])) == used_params(stage)
+
+
+def test_params_are_read_by_the_stage_scripts_alone():
+    for file in (ROOT / "src").rglob("*.py"):
+        if file.name != "stage.py":
+            assert "read_params" not in file.read_text(), f"{file}: a test cannot see which stages read this"
+
+
+@pytest.mark.parametrize("variant", PARAMS["variants"])
+@pytest.mark.parametrize("plot", DVC["plots"], ids=lambda plot: next(iter(plot)))
+def test_every_variant_is_in_every_plot_of_all_variants(variant, plot):
+    (settings,) = plot.values()
+    files = list(settings["y"])
+    assert any(file.startswith(f"plots/training/{variant}/") for file in files), (
+        f"dvc.yaml: plots: {next(iter(plot))}: add a line for plots/training/{variant}"
+    )
+
+
+def test_everything_the_code_offers_has_its_block_in_params():
+    assert set(PARAMS["losses"]) == set(known_losses())
+    assert set(PARAMS["models"]) == set(known_variants())
+    for profile in known_sources():
+        assert set(PARAMS[profile]["models"]) == set(known_variants())
+
+
+def test_dvc_and_git_ignore_what_would_make_a_fresh_clone_look_changed():
+    assert "__pycache__/" in (ROOT / ".dvcignore").read_text().splitlines()
+    for line in (ROOT / ".gitignore").read_text().splitlines():
+        if re.match(r"(data|models|plots|report|submissions)", line.strip("/!")):
+            assert line.startswith(("/", "!/")), f".gitignore: {line} would hide folders of that name elsewhere"

@@ -1,0 +1,90 @@
+"""Every loss, by values worked out by hand and by what any segmentation loss must do."""
+
+import math
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from src.losses import build_loss, known_losses
+from src.stage import UserError
+from tests.conftest import ROOT
+
+BLOCKS = YAML(typ="safe").load(ROOT / "params.yaml")["losses"]
+# Probabilities 0.5, 0.8, 0.2, 0.5 for the target 1, 1, 0, 0.
+PROBABILITY = torch.tensor([0.5, 0.8, 0.2, 0.5]).view(1, 1, 2, 2)
+LOGITS = PROBABILITY.logit()
+TARGET = torch.tensor([1.0, 1.0, 0.0, 0.0]).view(1, 1, 2, 2)
+ENTROPY = [math.log(2), math.log(1 / 0.8), math.log(1 / 0.8), math.log(2)]
+BCE = sum(ENTROPY) / 4
+DICE = 1 - (2 * 1.3 + 1) / (2.0 + 2 + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("bce", {}, BCE),
+        ("bce_dice", {"smooth": 1.0}, BCE + DICE),
+        (
+            "combined",
+            {"bce_weight": 0.3, "dice_weight": 0.7, "person_weight": 3.0, "smooth": 1.0},
+            0.3 * (3 * ENTROPY[0] + 3 * ENTROPY[1] + ENTROPY[2] + ENTROPY[3]) / 4 + 0.7 * DICE,
+        ),
+        # TP 1.3, FN 0.7, FP 0.7: TI = 2.3 / (1.3 + 0.7 * 0.7 + 0.3 * 0.7 + 1) = 2.3 / 3
+        ("focal_tversky", {"alpha": 0.7, "beta": 0.3, "gamma": 4 / 3, "smooth": 1.0}, (1 - 2.3 / 3) ** 0.75),
+        # with alpha = beta = 1/2 and gamma 1 it is the Dice loss with half the smoothing
+        ("focal_tversky", {"alpha": 0.5, "beta": 0.5, "gamma": 1.0, "smooth": 0.5}, DICE),
+    ],
+)
+def test_hand_worked(name, arguments, expected):
+    assert build_loss(name, arguments)(LOGITS, TARGET).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_edge_term_is_the_cross_entropy_on_the_band_along_the_outline():
+    target = torch.zeros(1, 1, 8, 8)
+    target[..., 3:5] = 1  # columns 3 and 4: with a reach of 1, the band is columns 2 to 5
+    logits = torch.zeros(1, 1, 8, 8)
+    logits[..., 3] = 2.0  # right
+    logits[..., 0] = 5.0  # wrong, but far from the outline
+    only_edge = {"bce_weight": 0.0, "dice_weight": 0.0, "edge_weight": 1.0, "person_weight": 1.0, "smooth": 1.0}
+    value = build_loss("combined_edge", only_edge | {"edge_px": 1})(logits, target)
+    assert value.item() == pytest.approx((3 * math.log(2) + math.log(1 + math.exp(-2))) / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", known_losses())
+class TestEveryLoss:
+    def test_perfect_is_best_and_inverted_is_worst(self, name):
+        loss = build_loss(name, BLOCKS[name])
+        target = (torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.6).float()
+        perfect, unsure, inverted = (loss(scale * (2 * target - 1), target).item() for scale in (20.0, 0.0, -20.0))
+        assert 0 <= perfect < unsure < inverted
+        assert perfect < 0.01
+
+    @pytest.mark.parametrize("fill", [0.0, 1.0])
+    @pytest.mark.parametrize("scale", [-30.0, 0.0, 30.0])
+    def test_gradients_are_finite_even_for_empty_and_full_masks(self, name, fill, scale):
+        logits = torch.full((2, 1, 8, 8), scale, requires_grad=True)
+        build_loss(name, BLOCKS[name])(logits, torch.full((2, 1, 8, 8), fill)).backward()
+        assert logits.grad.isfinite().all()
+
+    def test_it_is_computed_in_float32(self, name):
+        loss = build_loss(name, BLOCKS[name])
+        assert loss(LOGITS.bfloat16(), TARGET.to(torch.uint8)).dtype == torch.float32
+
+    def test_a_step_against_the_gradient_helps(self, name):
+        loss = build_loss(name, BLOCKS[name])
+        logits = LOGITS.clone().requires_grad_()
+        before = loss(logits, TARGET)
+        before.backward()
+        assert loss(logits - 0.1 * logits.grad, TARGET) < before
+
+
+def test_unknown_losses_and_arguments_are_named():
+    with pytest.raises(UserError, match="there is no 'dise'; choose one of bce, bce_dice"):
+        build_loss("dise", {})
+    with pytest.raises(UserError, match=r"losses\.bce_dice\.smooth: field required"):
+        build_loss("bce_dice", {})
+    with pytest.raises(UserError, match=r"losses\.bce_dice\.smooth: input should be greater than 0, got -1"):
+        build_loss("bce_dice", {"smooth": -1.0})
+    with pytest.raises(UserError, match=r"losses\.bce\.alpha: extra inputs"):
+        build_loss("bce", {"alpha": 1.0})

@@ -1,0 +1,162 @@
+"""The pipeline as people use it: the real dvc, in a clone of its own, on small data."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from src import rle
+from src.leaderboard import COLUMNS
+from src.submission import read_submission
+from tests.conftest import copy_project, ran, write_raw
+
+VARIANTS = ["unet_paper", "unet", "residual_unet"]
+DOWNSTREAM = {f"{stage}@{variant}" for stage in ("evaluate", "submit") for variant in VARIANTS} | {"report"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A clone after its first `dvc repro`, committed; the tests below go on from there, in their order."""
+    project = copy_project(tmp_path_factory.mktemp("pipeline") / "project", VARIANTS)
+    project.first = project.repro()
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "--message", "results")
+    return project
+
+
+def metrics(project, variant="unet"):
+    return json.loads((project.root / f"metrics/{variant}.json").read_text())
+
+
+class TestRepro:
+    def test_a_clean_clone_runs_every_stage_once(self, project):
+        stages = ["download", "prepare", "split", "report"]
+        stages += [f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "submit") for v in VARIANTS]
+        assert sorted(project.first) == sorted(stages)
+
+    def test_then_nothing_is_left_to_run_and_nothing_shows_as_changed(self, project):
+        assert project.repro() == []
+        assert project.run("git", "status", "--porcelain").stdout == ""
+
+    def test_bytecode_does_not_make_a_stage_look_changed(self, project):
+        assert list((project.root / "src").rglob("__pycache__"))
+        assert "up to date" in project.run("dvc", "status").stdout
+
+    def test_metrics_hold_the_contract(self, project):
+        for variant in VARIANTS:
+            for part in ("holdout", "val"):
+                scores = metrics(project, variant)[part]
+                assert set(COLUMNS) | {"dice_pooled", "photos", "traits"} == set(scores)
+                assert 0 <= scores["dice_low"] <= scores["dice"] <= scores["dice_high"] <= 1
+                assert set(scores["traits"]) <= {"small", "cut", "grey", "glare"}
+
+    def test_each_submission_has_a_row_per_test_photo_that_decodes_at_its_size(self, project):
+        photos = sorted((project.root / "data/raw/test/images").iterdir())
+        for variant in VARIANTS:
+            table = read_submission(project.root / f"submissions/{variant}.csv")
+            assert list(table.columns) == ["id", "encoded_pixels"]
+            assert list(table["id"]) == [photo.name for photo in photos]
+            for code, photo in zip(table["encoded_pixels"], photos, strict=True):
+                height, width = cv2.imread(str(photo)).shape[:2]
+                assert rle.encode(rle.decode(code, height, width)) == code
+
+    def test_the_leaderboard_is_sorted_and_says_who_leads(self, project):
+        board = json.loads((project.root / "report/leaderboard.json").read_text())
+        dice = [row["dice"] for row in board["variants"]]
+        assert dice == sorted(dice, reverse=True)
+        assert {row["variant"]: row["dice"] for row in board["variants"]} == {
+            v: metrics(project, v)["holdout"]["dice"] for v in VARIANTS
+        }
+        page = (project.root / "report/leaderboard.md").read_text()
+        assert f"`{board['leader']}`" in page
+        assert ("is the release" in page) == (board["leader"] != "residual_unet")
+
+    def test_plots_and_the_graph_can_be_shown(self, project):
+        page = project.run("dvc", "plots", "show").stdout.strip().removeprefix("file://")
+        html = (project.root / "dvc_plots/index.html").read_text()
+        assert page.endswith("index.html")
+        assert "Validation Dice" in html
+        for variant in VARIANTS:
+            assert f"plots/training/{variant}" in html
+        graph = project.run("dvc", "dag", "--dot").stdout
+        assert '"train@unet" -> "predict@unet"' in graph
+        assert '"evaluate@unet" -> "report"' in graph
+        shutil.rmtree(project.root / "dvc_plots")
+
+
+class TestOnlyWhatChangedReruns:
+    def test_postprocessing_reruns_only_what_follows_the_predictions(self, project):
+        shutil.move(project.root / "data/raw", project.root.parent / "raw")  # proof that no raw photo is read
+        project.set(postprocess__threshold=0.4)
+        assert set(project.repro("--allow-missing")) == DOWNSTREAM
+        shutil.move(project.root.parent / "raw", project.root / "data/raw")
+        project.set(postprocess__threshold=0.5)
+        assert project.repro() == ["report"] or project.repro() == []
+
+    def test_one_models_parameter_reruns_that_model_alone(self, project):
+        project.set(models__unet__dropout=0.3)
+        stages = set(project.repro())
+        assert stages == {"train@unet", "predict@unet", "evaluate@unet", "submit@unet", "report"}
+        project.run("git", "checkout", "--quiet", ".")
+        project.run("dvc", "checkout", "--quiet")
+
+    def test_the_parameters_of_a_loss_not_in_use_rerun_nothing(self, project):
+        project.set(losses__combined__bce_weight=0.9)
+        assert project.repro() == []
+        project.run("git", "checkout", "--quiet", ".")
+
+
+class TestExperiments:
+    def test_a_loss_is_one_override_and_the_difference_can_be_shown(self, project):
+        output = project.run("dvc", "exp", "run", "-S", "loss=combined_edge").stdout
+        assert {f"train@{variant}" for variant in VARIANTS} <= set(ran(output))
+        assert "download" not in ran(output)
+        params = project.run("dvc", "params", "diff").stdout
+        assert "bce_dice" in params
+        assert "combined_edge" in params
+        difference = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
+        assert set(difference) == {f"metrics/{variant}.json" for variant in VARIANTS}
+        change = difference["metrics/unet.json"]["holdout.dice"]
+        assert change["new"] == metrics(project)["holdout"]["dice"] != change["old"]
+        assert "combined_edge" in project.run("dvc", "exp", "show", "--csv").stdout
+        project.run("git", "checkout", "--quiet", ".")
+        project.run("dvc", "checkout", "--quiet")
+
+    def test_photos_of_ones_own_as_a_zip_in_an_extra_folder(self, project, tmp_path):
+        root = write_raw(tmp_path / "zipped/photos", labelled=24, test=3)
+        tests = [f"{i}.png" for i in (26, 24, 25)]
+        pd.DataFrame({"id": tests, "encoded_pixels": ""}).to_csv(root / "sample_submission.csv", index=False)
+        archive = shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path / "zipped")
+        project.run("dvc", "exp", "run", "-S", "profile=local", "-S", f"local.data.path={archive}")
+        assert list(read_submission(project.root / "submissions/unet.csv")["id"]) == tests
+        assert metrics(project)["holdout"]["photos"] >= 2
+        project.run("git", "checkout", "--quiet", ".")
+        project.run("dvc", "checkout", "--quiet")
+        assert project.repro() == []
+
+
+def test_the_same_commit_gives_the_same_bytes(project, tmp_path):
+    again = copy_project(tmp_path / "again", VARIANTS)
+    again.repro()
+    names = ["data/split.csv", *(f"metrics/{v}.json" for v in VARIANTS), *(f"submissions/{v}.csv" for v in VARIANTS)]
+    for folder in ("models", "data/prepared", "data/predictions", "plots", "report", "data/raw"):
+        names += [str(path.relative_to(project.root)) for path in (project.root / folder).rglob("*") if path.is_file()]
+    assert len(names) > 50
+    for name in names:
+        assert (again.root / name).read_bytes() == (project.root / name).read_bytes(), name
+
+
+def test_the_stages_after_predict_and_split_start_without_torch(project):
+    for stage in ("evaluate", "submit", "split", "report"):
+        loaded = project.run("python", "-c", f"import sys, stages.{stage}; print('torch' in sys.modules)").stdout
+        assert loaded.strip() == "False", stage
+
+
+def test_predictions_are_upsampled_before_the_threshold(project):
+    maps = np.load(project.root / "data/predictions/unet/val.npy")
+    assert maps.dtype == np.uint8
+    assert maps.shape[1:] == (32, 32)
+    assert len(np.unique(maps)) > 2

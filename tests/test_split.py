@@ -1,0 +1,73 @@
+"""Which photo goes where."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.duplicates import duplicate_groups
+from src.split import PARTS, SplitParams, split
+from src.stage import UserError
+from tests.conftest import photo_and_mask
+
+PARAMS = SplitParams(seed=0, holdout=0.2, folds=4, fold=0, duplicate_distance=6)
+
+
+def parts_of(count, *, traits=None, groups=None, **changes):
+    traits = np.zeros((count, 1), bool) if traits is None else traits
+    groups = np.arange(count) if groups is None else groups
+    return np.array(split(groups, traits, PARAMS.model_copy(update=changes)))
+
+
+def test_the_parts_have_their_shares():
+    parts = parts_of(1000)
+    assert {part: (parts == part).sum() for part in PARTS} == {"train": 600, "val": 200, "holdout": 200}
+
+
+def test_each_trait_is_spread_over_the_parts_by_share():
+    traits = np.random.default_rng(0).random((1000, 4)) < (0.05, 0.3, 0.1, 0.02)
+    parts = parts_of(1000, traits=traits)
+    for trait in traits.T:
+        assert abs((parts[trait] == "holdout").sum() - 0.2 * trait.sum()) <= 2
+        assert abs((parts[trait] == "val").sum() - 0.2 * trait.sum()) <= 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 12), min_size=40, max_size=80), st.integers(0, 3))
+def test_a_group_is_never_on_two_sides(groups, seed):
+    groups = np.array(groups)
+    try:
+        parts = parts_of(len(groups), groups=groups, seed=seed)
+    except UserError:
+        return  # too few groups for all parts
+    for group in np.unique(groups):
+        assert len(set(parts[groups == group])) == 1
+
+
+def test_same_seed_same_split_other_seed_another():
+    assert (parts_of(100) == parts_of(100)).all()
+    assert (parts_of(100) != parts_of(100, seed=1)).any()
+
+
+def test_the_folds_partition_what_the_holdout_leaves():
+    folds = [parts_of(200, fold=fold) for fold in range(4)]
+    assert all(((parts == "holdout") == (folds[0] == "holdout")).all() for parts in folds)
+    as_val = sum((parts == "val").astype(int) for parts in folds)
+    assert (as_val == (folds[0] != "holdout")).all()
+
+
+def test_too_few_photos_and_a_fold_that_does_not_exist_are_said():
+    with pytest.raises(UserError, match=r"split.*leave none for"):
+        parts_of(3)
+    with pytest.raises(UserError, match=r"split\.fold: 4 must be below split\.folds"):
+        parts_of(100, fold=4)
+
+
+def test_near_duplicates_share_a_group_and_others_do_not():
+    photos = [photo_and_mask(64, seed)[0] for seed in range(6)]
+    smooth = [np.ascontiguousarray(np.kron(p[::8, ::8], np.ones((8, 8, 1), np.uint8))) for p in photos]
+    brighter = np.clip(smooth[0].astype(int) + 6, 0, 255).astype(np.uint8)
+    groups = duplicate_groups([*smooth, brighter, smooth[1][:, ::-1]], distance=6)
+    assert groups[6] == groups[0]
+    assert groups[7] == groups[1]
+    assert len(set(groups[:6])) == 6

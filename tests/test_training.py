@@ -1,0 +1,173 @@
+"""Training: augmentation, schedule, what is kept, what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from ruamel.yaml import YAML
+
+from src import models
+from src.losses import build_loss
+from src.stage import UserError
+from src.training.augment import Augment, AugmentParams
+from src.training.dataset import Dataset, seed_for, shuffled
+from src.training.schedule import ema_decay, learning_rate_factor
+from src.training.trainer import Trainer, TrainParams
+from tests.conftest import ROOT, photo_and_mask
+
+PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
+AUGMENT = AugmentParams(**PARAMS["augment"])
+TRAIN = TrainParams(**PARAMS["synthetic"]["train"])
+MODEL = {"width": 4, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "rgb"}
+
+
+def photos_and_masks(count, size=32):
+    pairs = [photo_and_mask(size, seed) for seed in range(count)]
+    return tuple(np.stack(arrays) for arrays in zip(*pairs, strict=True))
+
+
+def dataset(count, first=0):
+    photos, masks = photos_and_masks(first + count)
+    return Dataset(photos, masks, np.arange(first, first + count), torch.device("cpu"))
+
+
+def trainer(*, record=lambda epoch, metrics: None, loss=None, final_loss=None, train=None, val=None, **params):
+    torch.manual_seed(0)
+    return Trainer(
+        Fabric(accelerator="cpu", devices=1),
+        models.build("unet", MODEL),
+        train=dataset(16) if train is None else train,
+        val=dataset(6, first=16) if val is None else val,
+        loss=loss or build_loss("bce_dice", {"smooth": 1.0}),
+        final_loss=final_loss or build_loss("bce", {}),
+        augment=lambda photos, masks: (photos, masks),
+        params=TRAIN.model_copy(update={"epochs": 3, "batch_size": 4} | params),
+        seed=1,
+        record=record,
+    )
+
+
+class TestAugmentation:
+    def changed(self, photos, masks, **changes):
+        torch.manual_seed(4)
+        return Augment(AUGMENT.model_copy(update=changes))(photos, masks)
+
+    def test_photo_and_mask_get_the_same_geometry(self):
+        masks = torch.from_numpy(photos_and_masks(8, size=64)[1]).unsqueeze(1)
+        plain = {"color_p": 0.0, "gamma_p": 0.0, "gray_p": 0.0, "blur_p": 0.0, "noise_p": 0.0}
+        photos, moved = self.changed((masks * 255).expand(-1, 3, -1, -1), masks, **plain)
+        assert (moved != masks).any()
+        agree = ((photos[:, :1] > 127) == moved.bool()).float().mean()
+        assert agree > 0.99  # they differ only in how the outline is interpolated
+
+    def test_kinds_and_values_stay(self):
+        photos = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+        masks = torch.randint(0, 2, (4, 1, 32, 32), dtype=torch.uint8)
+        new_photos, new_masks = self.changed(photos, masks)
+        assert (new_photos.shape, new_photos.dtype) == (photos.shape, torch.uint8)
+        assert (new_masks.shape, new_masks.dtype) == (masks.shape, torch.uint8)
+        assert set(new_masks.unique().tolist()) <= {0, 1}
+
+    def test_it_depends_on_the_seed_alone_and_can_be_switched_off(self):
+        photos, masks = dataset(4).batch(torch.arange(4))
+        first, second = self.changed(photos, masks), self.changed(photos, masks)
+        assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+        assert torch.equal(self.changed(photos, masks, enabled=False)[0], photos)
+
+
+class TestSchedule:
+    def test_warm_up_then_cosine_to_zero(self):
+        factors = [learning_rate_factor(step, 100, warmup=10) for step in range(100)]
+        assert factors[4] == pytest.approx(0.5)
+        assert max(factors) == factors[9] == pytest.approx(1)
+        assert factors[54] == pytest.approx(0.5)
+        assert factors[99] == pytest.approx(0)
+
+    def test_the_average_starts_short_and_ends_at_its_decay(self):
+        assert ema_decay(0, 0.99) == pytest.approx(0.1)
+        assert ema_decay(10**6, 0.99) == 0.99
+        assert ema_decay(5, 0.0) == 0
+
+
+class TestRandomness:
+    def test_an_order_is_a_permutation_that_depends_on_seed_and_epoch(self):
+        assert sorted(shuffled(50, 1, 0).tolist()) == list(range(50))
+        assert torch.equal(shuffled(50, 1, 0), shuffled(50, 1, 0))
+        assert not torch.equal(shuffled(50, 1, 0), shuffled(50, 1, 1))
+        assert seed_for(1, 2, 3) != seed_for(1, 3, 2)
+
+
+class TestTrainer:
+    def test_it_learns_and_the_same_run_gives_the_same_weights(self):
+        first, second = (trainer(epochs=25, learning_rate=0.02).fit() for _ in range(2))
+        assert first.dice > 0.8
+        assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+
+    def test_the_best_smoothed_epoch_is_kept(self):
+        history = []
+        best = trainer(record=lambda epoch, metrics: history.append(metrics), epochs=6, dice_smoothing=0.5).fit()
+        smoothed = [metrics["val/dice_smoothed"] for metrics in history]
+        assert best.epoch == int(np.argmax(smoothed))
+        assert smoothed[1] == pytest.approx((history[0]["val/dice"] + history[1]["val/dice"]) / 2)
+
+    def test_patience_ends_a_run_that_no_longer_improves(self):
+        history = []
+        trainer(record=lambda *row: history.append(row), epochs=50, patience=2, learning_rate=1e-12).fit()
+        assert len(history) < 20
+
+    def test_the_final_loss_takes_over_at_its_own_learning_rate(self):
+        calls, rates = [], []
+
+        def named(name):
+            def loss(logits, target):
+                calls.append(name)
+                return (logits - target).square().mean()
+
+            return loss
+
+        trainer(
+            loss=named("loss"),
+            final_loss=named("final"),
+            record=lambda epoch, metrics: rates.append(metrics["train/learning_rate"]),
+            final_epochs=1,
+            final_learning_rate=1e-4,
+        ).fit()
+        assert calls == ["loss"] * 8 + ["final"] * 4
+        assert rates[2] == 1e-4
+
+    def test_accumulated_batches_are_one_large_batch(self):
+        norms = []
+        for batch_size, accumulate in ((8, 1), (4, 2)):
+            run = trainer(loss=build_loss("bce", {}), batch_size=batch_size, accumulate=accumulate)
+            run.model.eval()  # BatchNorm's statistics are per batch, so they would differ
+            norms.append(run.train_step(0, 0, torch.arange(8))[1].item())
+        assert norms[0] == pytest.approx(norms[1], rel=1e-4)
+
+    def test_a_loss_that_turns_nan_stops_with_one_line(self):
+        steps = []
+
+        def loss(logits, target):
+            steps.append(0)
+            return logits.mean() * (float("nan") if len(steps) == 6 else 1.0)
+
+        with pytest.raises(
+            UserError, match=r"the loss is nan in epoch 1, step 1, at learning rate .* gradient norm nan"
+        ):
+            trainer(loss=loss).fit()
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"batch_size": 32}, "batch_size times train.accumulate is 32, more than the 16 training photos"),
+            ({"final_epochs": 3}, "final_epochs, 3, must be below train.epochs"),
+        ],
+    )
+    def test_a_run_that_cannot_work_is_refused_before_the_first_step(self, change, message):
+        with pytest.raises(UserError, match=message):
+            trainer(**change)
+
+    def test_a_validation_part_without_a_person_is_refused(self):
+        val = dataset(4)
+        val.masks.zero_()
+        with pytest.raises(UserError, match="no val photo shows a person"):
+            trainer(val=val)
