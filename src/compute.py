@@ -49,3 +49,8 @@ def launch(params: ComputeParams) -> Fabric:
     fabric = Fabric(accelerator=device, devices=params.devices, num_nodes=params.num_nodes, precision=precision)
     fabric.launch()
     return fabric
+
+
+def device_name(fabric: Fabric) -> str:
+    """What computes: the GPU's name, or the kind of device."""
+    return torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else fabric.device.type

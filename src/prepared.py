@@ -20,37 +20,38 @@ from src.stage import UserError
 
 LABELLED = Path("data/prepared/labelled")
 TEST = Path("data/prepared/test")
+PHOTOS, MASKS, NATIVE_MASKS, ROWS = "photos.npy", "masks.npy", "native_masks.npy", "photos.csv"
 
 
 def write_labelled(photos: Array8, masks: Array8, native_masks: list[Array8], rows: pd.DataFrame) -> None:
     """Writes the labelled part; `native_masks` holds one packed array (see `pack`) per photo."""
     LABELLED.mkdir(parents=True, exist_ok=True)
-    np.save(LABELLED / "photos.npy", photos)
-    np.save(LABELLED / "masks.npy", masks)
-    np.save(LABELLED / "native_masks.npy", np.concatenate(native_masks))
-    rows.to_csv(LABELLED / "photos.csv", index=False)
+    np.save(LABELLED / PHOTOS, photos)
+    np.save(LABELLED / MASKS, masks)
+    np.save(LABELLED / NATIVE_MASKS, np.concatenate(native_masks))
+    rows.to_csv(LABELLED / ROWS, index=False)
 
 
 def write_test(photos: Array8, rows: pd.DataFrame) -> None:
     """Writes the test part."""
     TEST.mkdir(parents=True, exist_ok=True)
-    np.save(TEST / "photos.npy", photos)
-    rows.to_csv(TEST / "photos.csv", index=False)
+    np.save(TEST / PHOTOS, photos)
+    rows.to_csv(TEST / ROWS, index=False)
 
 
 def read_rows(part: Path) -> pd.DataFrame:
     """photos.csv of LABELLED or TEST; `id` and `file` are strings."""
-    return pd.read_csv(part / "photos.csv", dtype={"id": str, "file": str})
+    return pd.read_csv(part / ROWS, dtype={"id": str, "file": str})
 
 
 def read_photos(part: Path) -> Array8:
     """photos.npy of LABELLED or TEST, memory-mapped."""
-    return _read(part / "photos.npy")
+    return _read(part / PHOTOS)
 
 
 def read_masks() -> Array8:
     """The labelled masks at the working size, memory-mapped."""
-    return _read(LABELLED / "masks.npy")
+    return _read(LABELLED / MASKS)
 
 
 def pack(mask: Array8) -> Array8:
@@ -65,7 +66,7 @@ class NativeMasks:
         self.sizes: NDArray[np.int64] = rows[["height", "width"]].to_numpy()
         lengths = -(-self.sizes.prod(axis=1) // 8)
         self.starts = np.concatenate([[0], np.cumsum(lengths)])
-        self.bits = _read(LABELLED / "native_masks.npy")
+        self.bits = _read(LABELLED / NATIVE_MASKS)
         if len(self.bits) != self.starts[-1]:
             raise UserError(f"{LABELLED}: masks and photos.csv do not belong together; run dvc repro -f -s prepare")
 

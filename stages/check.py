@@ -14,7 +14,7 @@ from src.predict import PredictParams
 from src.sources import known_sources, source
 from src.split import SplitParams
 from src.training.augment import AugmentParams
-from src.training.trainer import TrainParams
+from src.training.schedule import TrainParams
 from src.traits import TraitParams
 
 SCALARS: dict[str, type] = {

@@ -1,40 +1,59 @@
-"""train VARIANT: models/VARIANT.safetensors and its curves in plots/training/VARIANT."""
+"""train VARIANT: models/VARIANT.safetensors, and its curves and panels in plots/training/VARIANT."""
 
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from dvclive import Live
 
 from src import models, stage
-from src.compute import ComputeParams, launch
+from src.compute import ComputeParams, device_name, launch
 from src.losses import build_loss
-from src.prepared import LABELLED, read_masks, read_photos
-from src.split import part_indices, read_split
+from src.prepared import LABELLED, MASKS, PHOTOS, read_masks, read_photos
+from src.split import SPLIT, part_indices, read_split
 from src.training.augment import Augment, AugmentParams
+from src.training.checkpoint import Checkpoint, checkpoint_folder, run_key
 from src.training.dataset import Dataset, seed_for
-from src.training.trainer import Metrics, Trainer, TrainParams
+from src.training.record import Record
+from src.training.schedule import TrainParams
+from src.training.trainer import Trainer
 
-LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy")
+LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "dvclive", "safetensors")
 
 
 def main(variant: str) -> None:
     profile, seed = stage.read_params("profile", str), stage.read_params("seed", int)
     loss, final_loss = stage.read_params("loss", str), stage.read_params("final_loss", str)
+    loss_block, final_block = (
+        stage.read_params(f"losses.{loss}", dict),
+        stage.read_params(f"losses.{final_loss}", dict),
+    )
     params = stage.read_params(f"{profile}.train", TrainParams)
-    arguments = models.check_arguments(
-        variant,
+    augment = stage.read_params("augment", AugmentParams)
+    compute = stage.read_params("compute", ComputeParams)
+    structure, size = (
         stage.read_params(f"models.{variant}", dict),
         stage.read_params(f"{profile}.models.{variant}", dict),
-        profile,
     )
-    losses = {
-        "loss": build_loss(loss, stage.read_params(f"losses.{loss}", dict)),
-        "final_loss": build_loss(final_loss, stage.read_params(f"losses.{final_loss}", dict), key="final_loss"),
+    arguments = models.check_arguments(variant, structure, size, profile)
+    losses = {"loss": build_loss(loss, loss_block), "final_loss": build_loss(final_loss, final_block, key="final_loss")}
+
+    fabric = launch(compute)
+    about = {
+        "variant": variant,
+        "arguments": arguments,
+        "loss": {loss: loss_block},
+        "final_loss": {final_loss: final_block},
+        "train": params.model_dump(),
+        "augment": augment.model_dump(),
+        "compute": compute.model_dump(),
+        "seed": seed,
+        "device": device_name(fabric),
+        "versions": {"python": sys.version.split()[0], **{name: version(name) for name in LIBRARIES}},
     }
-    augment = Augment(stage.read_params("augment", AugmentParams))
-    fabric = launch(stage.read_params("compute", ComputeParams))
+    key = run_key(about, [LABELLED / PHOTOS, LABELLED / MASKS, SPLIT])
+    checkpoint = Checkpoint(checkpoint_folder(), key)
 
     torch.manual_seed(seed_for(seed))
     model = models.build(variant, arguments)
@@ -42,30 +61,30 @@ def main(variant: str) -> None:
     if photos.shape[1] < 2 * model.multiple:
         raise stage.UserError(f"params.yaml: image_size must be at least {2 * model.multiple} for {variant}")
     train, val = (Dataset(photos, masks, part_indices(split, part), fabric.device) for part in ("train", "val"))
-
-    with Live(f"plots/training/{variant}", dvcyaml=None, save_dvc_exp=False) as live:
-
-        def record(epoch: int, metrics: Metrics) -> None:
-            live.step = epoch
-            for name, value in metrics.items():
-                live.log_metric(name, value)
-            live.sync()
-
-        best = Trainer(
-            fabric, model, train=train, val=val, augment=augment, params=params, seed=seed, record=record, **losses
-        ).fit()
-    about = {
-        "variant": variant,
-        "arguments": arguments,
-        "loss": loss,
-        "seed": seed,
-        "best_epoch": best.epoch,
-        "val_dice": best.dice,
-        "device": torch.cuda.get_device_name() if fabric.device.type == "cuda" else fabric.device.type,
-        "versions": {"python": sys.version.split()[0], **{name: version(name) for name in LIBRARIES}},
-    }
+    plots = Path(f"plots/training/{variant}")
+    try:
+        with Record(plots, val, params.panel_every, params.epochs) as record:
+            best = Trainer(
+                fabric,
+                model,
+                train=train,
+                val=val,
+                augment=Augment(augment),
+                params=params,
+                seed=seed,
+                record=record,
+                checkpoint=checkpoint,
+                **losses,
+            ).fit()
+    except KeyboardInterrupt:
+        shutil.rmtree(plots, ignore_errors=True)
+        raise stage.UserError(
+            "interrupted; start the same command again to go on from the last finished epoch"
+        ) from None
     if fabric.is_global_zero:
-        models.save(Path(f"models/{variant}.safetensors"), best.weights, about)
+        chosen = {"best_epoch": best.epoch, "val_dice": best.dice, "run": key}
+        models.save(Path(f"models/{variant}.safetensors"), best.weights, about | chosen)
+        checkpoint.remove()
 
 
 if __name__ == "__main__":

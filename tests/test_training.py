@@ -11,8 +11,8 @@ from src.losses import build_loss
 from src.stage import UserError
 from src.training.augment import Augment, AugmentParams
 from src.training.dataset import Dataset, seed_for, shuffled
-from src.training.schedule import ema_decay, learning_rate_factor
-from src.training.trainer import Trainer, TrainParams
+from src.training.schedule import TrainParams, ema_decay, learning_rate_factor
+from src.training.trainer import Trainer
 from tests.conftest import ROOT, photo_and_mask
 
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -31,7 +31,7 @@ def dataset(count, first=0):
     return Dataset(photos, masks, np.arange(first, first + count), torch.device("cpu"))
 
 
-def trainer(*, record=lambda epoch, metrics: None, loss=None, final_loss=None, train=None, val=None, **params):
+def trainer(*, record=None, checkpoint=None, loss=None, final_loss=None, train=None, val=None, **params):
     torch.manual_seed(0)
     return Trainer(
         Fabric(accelerator="cpu", devices=1),
@@ -44,6 +44,7 @@ def trainer(*, record=lambda epoch, metrics: None, loss=None, final_loss=None, t
         params=TRAIN.model_copy(update={"epochs": 3, "batch_size": 4} | params),
         seed=1,
         record=record,
+        checkpoint=checkpoint,
     )
 
 
@@ -96,6 +97,17 @@ class TestRandomness:
         assert not torch.equal(shuffled(50, 1, 0), shuffled(50, 1, 1))
         assert seed_for(1, 2, 3) != seed_for(1, 3, 2)
 
+    def test_streamed_photos_give_the_batches_of_held_ones(self):
+        photos, masks = photos_and_masks(9)
+        parts = shuffled(6, 0).split(4)
+        held, streamed = (
+            list(Dataset(photos, masks, np.arange(2, 8), torch.device("cpu"), resident).batches(parts))
+            for resident in (True, False)
+        )
+        assert [len(batch[0]) for batch in held] == [4, 2]
+        for a, b in zip(held, streamed, strict=True):
+            assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
 
 class TestTrainer:
     def test_it_learns_and_the_same_run_gives_the_same_weights(self):
@@ -105,7 +117,7 @@ class TestTrainer:
 
     def test_the_best_smoothed_epoch_is_kept(self):
         history = []
-        best = trainer(record=lambda epoch, metrics: history.append(metrics), epochs=6, dice_smoothing=0.5).fit()
+        best = trainer(record=lambda epoch, metrics, model: history.append(metrics), epochs=6, dice_smoothing=0.5).fit()
         smoothed = [metrics["val/dice_smoothed"] for metrics in history]
         assert best.epoch == int(np.argmax(smoothed))
         assert smoothed[1] == pytest.approx((history[0]["val/dice"] + history[1]["val/dice"]) / 2)
@@ -128,7 +140,7 @@ class TestTrainer:
         trainer(
             loss=named("loss"),
             final_loss=named("final"),
-            record=lambda epoch, metrics: rates.append(metrics["train/learning_rate"]),
+            record=lambda epoch, metrics, model: rates.append(metrics["train/learning_rate"]),
             final_epochs=1,
             final_learning_rate=1e-4,
         ).fit()
@@ -140,7 +152,8 @@ class TestTrainer:
         for batch_size, accumulate in ((8, 1), (4, 2)):
             run = trainer(loss=build_loss("bce", {}), batch_size=batch_size, accumulate=accumulate)
             run.model.eval()  # BatchNorm's statistics are per batch, so they would differ
-            norms.append(run.train_step(0, 0, torch.arange(8))[1].item())
+            batches = run.train.batches(torch.arange(8).split(batch_size))
+            norms.append(run.train_step(0, 0, batches)[1].item())
         assert norms[0] == pytest.approx(norms[1], rel=1e-4)
 
     def test_a_loss_that_turns_nan_stops_with_one_line(self):
@@ -167,7 +180,7 @@ class TestTrainer:
             trainer(**change)
 
     def test_a_validation_part_without_a_person_is_refused(self):
-        val = dataset(4)
-        val.masks.zero_()
+        photos, masks = photos_and_masks(4)
+        val = Dataset(photos, 0 * masks, np.arange(4), torch.device("cpu"))
         with pytest.raises(UserError, match="no val photo shows a person"):
             trainer(val=val)

@@ -1,4 +1,8 @@
-"""The photos of one part of the split, held on the device as bytes and batched there."""
+"""The photos of one part of the split, batched on the device."""
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -7,21 +11,73 @@ from torch import Tensor
 
 from src.images import Array8
 
+Batch = tuple[Tensor, Tensor]  # photos uint8 (B, 3, H, W), masks uint8 (B, 1, H, W) with values 0 and 1
+SHARE_OF_FREE_MEMORY = 0.5  # what photos may take of it; the rest is for the model and its activations
+
 
 class Dataset:
-    """Photos uint8 (N, 3, H, W) and masks uint8 (N, 1, H, W) with values 0 and 1, on `device`."""
+    """Photos and masks at `indices` of the prepared arrays (N, H, W, 3) and (N, H, W), as bytes.
 
-    def __init__(self, photos: Array8, masks: Array8, indices: NDArray[np.int64], device: torch.device) -> None:
-        self.photos = torch.from_numpy(photos[indices]).permute(0, 3, 1, 2).contiguous().to(device)
-        self.masks = torch.from_numpy(masks[indices]).unsqueeze(1).to(device)
+    They are held on the device if they fit there, which is the fastest there is; otherwise they are streamed from the
+    memory map, the next batch being fetched while the model works on this one. Both ways give the same batches.
+    """
+
+    def __init__(
+        self,
+        photos: Array8,
+        masks: Array8,
+        indices: NDArray[np.int64],
+        device: torch.device,
+        resident: bool | None = None,
+    ) -> None:
+        self.photos, self.masks, self.indices, self.device = photos, masks, indices, device
+        size = len(indices) * (photos[0].nbytes + masks[0].nbytes) if len(indices) else 0
+        self.resident = size <= SHARE_OF_FREE_MEMORY * free_memory(device) if resident is None else resident
+        if self.resident:
+            self.held = self._fetch(torch.arange(len(indices)))
 
     def __len__(self) -> int:
-        return len(self.photos)
+        return len(self.indices)
 
-    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """The photos and masks at `indices`, int64 (B,)."""
-        indices = indices.to(self.photos.device, non_blocking=True)
-        return self.photos[indices], self.masks[indices]
+    def batch(self, places: Tensor) -> Batch:
+        """The photos and masks at `places`, int64 (B,), of this part."""
+        if not self.resident:
+            return self._fetch(places)
+        places = places.to(self.device, non_blocking=True)
+        return self.held[0][places], self.held[1][places]
+
+    def batches(self, parts: Iterable[Tensor]) -> Iterator[Batch]:
+        """One batch for each of `parts`."""
+        if self.resident:
+            yield from map(self.batch, parts)
+            return
+        with ThreadPoolExecutor(1) as pool:
+            ahead = None
+            for part in parts:
+                current, ahead = ahead, pool.submit(self._fetch, part)
+                if current:
+                    yield current.result()
+            if ahead:
+                yield ahead.result()
+
+    def shows_nobody(self) -> bool:
+        """Whether no mask of this part has a person."""
+        return not any(self.masks[index].any() for index in self.indices)
+
+    def _fetch(self, places: Tensor) -> Batch:
+        chosen = self.indices[places.numpy()]
+        photos = torch.from_numpy(self.photos[chosen]).permute(0, 3, 1, 2).contiguous()
+        masks = torch.from_numpy(self.masks[chosen]).unsqueeze(1)
+        if self.device.type == "cuda":  # only from pinned memory does the copy overlap with the arithmetic
+            photos, masks = photos.pin_memory(), masks.pin_memory()
+        return photos.to(self.device, non_blocking=True), masks.to(self.device, non_blocking=True)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on `device`."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def seed_for(*key: int) -> int:

@@ -1,6 +1,34 @@
-"""How much the weights may change at each step, as pure functions of the step."""
+"""How long a model trains, and how much its weights may change at each step, as pure functions of the step."""
 
 import math
+from typing import Annotated
+
+from pydantic import Field
+
+from src.stage import Section
+
+Count = Annotated[int, Field(ge=1)]
+CountOrOff = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class TrainParams(Section):
+    """The block `PROFILE.train` of params.yaml."""
+
+    epochs: Count
+    batch_size: Count
+    accumulate: Count
+    learning_rate: Rate
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    gradient_clip: Rate
+    ema_decay: Share
+    dice_smoothing: Share
+    patience: CountOrOff
+    final_epochs: CountOrOff
+    final_learning_rate: Rate
+    panel_every: CountOrOff
 
 
 def learning_rate_factor(step: int, steps: int, warmup: float) -> float:

@@ -1,45 +1,26 @@
 """The training loop, meant to be read in one sitting: one epoch after another, each validated, the best one kept."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple
+from itertools import islice
+from typing import NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from pydantic import Field
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from src.losses import Loss
 from src.models.blocks import SegmentationModel
-from src.stage import Section, UserError
-from src.training.dataset import Dataset, seed_for, shuffled
-from src.training.schedule import ema_decay, learning_rate_factor
+from src.stage import UserError
+from src.training.checkpoint import Checkpoint, load_optimizer_tensors, optimizer_tensors
+from src.training.dataset import Batch, Dataset, seed_for, shuffled
+from src.training.record import Record
+from src.training.schedule import TrainParams, ema_decay, learning_rate_factor
 
-Count = Annotated[int, Field(ge=1)]
-CountOrOff = Annotated[int, Field(ge=0)]
-Rate = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
 Metrics = dict[str, float]
-
-
-class TrainParams(Section):
-    """The block `PROFILE.train` of params.yaml."""
-
-    epochs: Count
-    batch_size: Count
-    accumulate: Count
-    learning_rate: Rate
-    weight_decay: Annotated[float, Field(ge=0)]
-    warmup_epochs: Annotated[float, Field(ge=0)]
-    gradient_clip: Rate
-    ema_decay: Share
-    dice_smoothing: Share
-    patience: CountOrOff
-    final_epochs: CountOrOff
-    final_learning_rate: Rate
 
 
 @dataclass
@@ -63,11 +44,12 @@ class Taken(NamedTuple):
 
 
 class Trainer:
-    """Trains `model` on `train`, selects on `val`, and calls `record(epoch, metrics)` after every epoch.
+    """Trains `model` on `train`, selects on `val`, and tells `record` and `checkpoint`, if given, after every epoch.
 
     `loss` gives way to `final_loss` for the last `final_epochs`. Weights are averaged over steps (EMA), and it is the
-    average that is validated and kept. Every draw depends on (seed, epoch, step, process) alone. Raises UserError
-    before the first step for data that cannot be trained on, and when the loss is no longer finite.
+    average that is validated and kept. Every draw depends on (seed, epoch, step, process) alone, so a run that goes on
+    from its checkpoint ends in the same weights as one that was never interrupted. Raises UserError before the first
+    step for data that cannot be trained on, and when the loss is no longer finite.
     """
 
     def __init__(
@@ -82,10 +64,12 @@ class Trainer:
         augment: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
         params: TrainParams,
         seed: int,
-        record: Callable[[int, Metrics], None] = lambda epoch, metrics: None,
+        record: Record | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.fabric, self.train, self.val, self.augment = fabric, train, val, augment
-        self.loss, self.final_loss, self.params, self.seed, self.record = loss, final_loss, params, seed, record
+        self.loss, self.final_loss, self.params, self.seed = loss, final_loss, params, seed
+        self.record, self.checkpoint = record, checkpoint
         self.batch = params.batch_size * params.accumulate
         self.steps = len(train) // self.batch
         self.first_final = params.epochs - params.final_epochs
@@ -97,50 +81,58 @@ class Trainer:
         self.rates = [group["lr"] / params.learning_rate for group in groups]
         optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=True)
         self.model, self.optimizer = fabric.setup(model, optimizer)
+        self.epoch = 0  # the next one
         self.smoothed = 0.0
         self.best = Best()
         self.unchecked: Taken | None = None
 
     def fit(self) -> Best:
-        """All epochs, or fewer if `patience` runs out; returns the best."""
-        total = self.params.epochs * self.steps * self.batch
-        with tqdm(total=total, unit="photo", disable=not self.fabric.is_global_zero, smoothing=0.1) as bar:
-            for epoch in range(self.params.epochs):
-                metrics = self.train_epoch(epoch, bar)
-                metrics |= self._select(epoch, self.validate())
-                self.record(epoch, metrics)
+        """All epochs, or fewer if `patience` runs out, from the checkpoint on if there is one; returns the best."""
+        self._resume()
+        photos = self.steps * self.batch
+        bar = tqdm(
+            total=self.params.epochs * photos,
+            initial=self.epoch * photos,
+            unit="photo",
+            disable=not self.fabric.is_global_zero,
+        )
+        with bar:
+            while self.epoch < self.params.epochs and not self._patience_is_out():
+                metrics = self.train_epoch(self.epoch, bar)
+                metrics |= self._select(self.epoch, self.validate())
                 bar.set_postfix(loss=f"{metrics['train/loss']:.4f}", dice=f"{metrics['val/dice']:.4f}", refresh=False)
-                if self.params.patience and epoch - self.best.epoch >= self.params.patience:
-                    break
+                if self.record:
+                    with torch.no_grad(), self.fabric.autocast():
+                        self.record(self.epoch, metrics, self.average)
+                self.epoch += 1
+                self._save()
         return self.best
 
     def train_epoch(self, epoch: int, bar: tqdm) -> Metrics:
         """One pass over the training photos in full batches; the few that are left over differ between epochs."""
         self.model.train()
-        order = shuffled(len(self.train), self.seed, epoch)
         loss_sum = torch.zeros((), device=self.fabric.device)
         rate = 0.0
+        batches = self.train.batches(self._parts(shuffled(len(self.train), self.seed, epoch)))
         for step in range(self.steps):
             rate = self._set_learning_rate(epoch, step)
-            loss, norm = self.train_step(epoch, step, order[step * self.batch : (step + 1) * self.batch])
+            loss, norm = self.train_step(epoch, step, islice(batches, self.params.accumulate))
             loss_sum += loss
             self._check_finite(Taken(epoch, step, rate, loss, norm))
             bar.update(self.batch)
         self._check_finite(None)
         return {"train/loss": float(loss_sum) / self.steps, "train/learning_rate": rate}
 
-    def train_step(self, epoch: int, step: int, indices: Tensor) -> tuple[Tensor, Tensor]:
+    def train_step(self, epoch: int, step: int, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
         """Forward, backward and update; returns the loss and the gradient's norm before clipping, on the device."""
-        rank, world = self.fabric.global_rank, self.fabric.world_size
-        torch.manual_seed(seed_for(self.seed, epoch, step, rank))
+        torch.manual_seed(seed_for(self.seed, epoch, step, self.fabric.global_rank))
         loss_function = self.loss if epoch < self.first_final else self.final_loss
-        parts = indices[rank::world].chunk(self.params.accumulate)
         total = torch.zeros((), device=self.fabric.device)
         self.optimizer.zero_grad()
-        for number, part in enumerate(parts, start=1):
-            photos, masks = self.augment(*self.train.batch(part))
-            with self.fabric.no_backward_sync(self.model, enabled=number < len(parts)):
-                loss = self._supervised(loss_function, self.model(photos), masks) / len(parts)
+        for number, batch in enumerate(batches, start=1):
+            photos, masks = self.augment(*batch)
+            with self.fabric.no_backward_sync(self.model, enabled=number < self.params.accumulate):
+                loss = self.supervised(loss_function, self.model(photos), masks) / self.params.accumulate
                 self.fabric.backward(loss)
             total += loss.detach()
         norm = self.fabric.clip_gradients(
@@ -152,14 +144,19 @@ class Trainer:
         self.average.update_parameters(self.model.module)
         return total, norm
 
+    def _parts(self, order: Tensor) -> list[Tensor]:
+        """This process's share of each batch of an epoch in `order`, cut into what is processed at a time."""
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        steps = order[: self.steps * self.batch].split(self.batch)
+        return [part for step in steps for part in step[rank::world].chunk(self.params.accumulate)]
+
     @torch.no_grad()
     def validate(self) -> float:
         """Mean Dice per photo of the averaged weights on the validation photos, at the working size, threshold 0.5."""
         self.average.eval()
         total = torch.zeros((), device=self.fabric.device)
         mine = torch.arange(len(self.val))[self.fabric.global_rank :: self.fabric.world_size]
-        for indices in mine.split(self.params.batch_size):
-            photos, masks = self.val.batch(indices)
+        for photos, masks in self.val.batches(mine.split(self.params.batch_size)):
             with self.fabric.autocast():
                 predicted = self.average(photos) > 0
             overlap = 2 * (predicted & masks.bool()).sum((1, 2, 3))
@@ -168,7 +165,7 @@ class Trainer:
         total = torch.as_tensor(self.fabric.all_reduce(total, reduce_op="sum"))
         return float(total) / len(self.val)
 
-    def _supervised(self, loss: Loss, outputs: Tensor | tuple[Tensor, ...], masks: Tensor) -> Tensor:
+    def supervised(self, loss: Loss, outputs: Tensor | tuple[Tensor, ...], masks: Tensor) -> Tensor:
         """The loss of the only output, or the weighted sum over a deeply supervised model's outputs."""
         outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
         pairs = zip(self.supervision, outputs, strict=True)
@@ -181,6 +178,40 @@ class Trainer:
             weights = {name: tensor.clone() for name, tensor in self.average.module.state_dict().items()}
             self.best = Best(epoch, dice, self.smoothed, weights)
         return {"val/dice": dice, "val/dice_smoothed": self.smoothed}
+
+    def _save(self) -> None:
+        """All that the next epoch depends on, to the checkpoint."""
+        if not (self.checkpoint and self.fabric.is_global_zero):
+            return
+        groups = {
+            "model": self.model.module.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+            "best": self.best.weights,
+            "panel": self.record.panels if self.record else {},
+        }
+        best = {"epoch": self.best.epoch, "dice": self.best.dice, "dice_smoothed": self.best.dice_smoothed}
+        rows = self.record.rows if self.record else []
+        facts = {"epoch": self.epoch, "smoothed": self.smoothed, "best": best, "rows": rows}
+        self.checkpoint.save(groups, facts)
+
+    def _resume(self) -> None:
+        state = self.checkpoint.load() if self.checkpoint else None
+        if state is None:
+            return
+        groups, facts = state
+        self.model.module.load_state_dict(groups["model"])
+        self.average.load_state_dict(groups["average"])
+        load_optimizer_tensors(self.optimizer, groups["optimizer"])
+        weights = {name: tensor.to(self.fabric.device) for name, tensor in groups["best"].items()}
+        self.best = Best(**facts["best"], weights=weights)
+        self.epoch, self.smoothed = facts["epoch"], facts["smoothed"]
+        if self.record:
+            self.record.replay(facts["rows"], groups["panel"])
+        self.fabric.print(f"going on from epoch {self.epoch} of an interrupted run")
+
+    def _patience_is_out(self) -> bool:
+        return 0 < self.params.patience <= self.epoch - 1 - self.best.epoch
 
     def _set_learning_rate(self, epoch: int, step: int) -> float:
         params = self.params
@@ -219,5 +250,5 @@ class Trainer:
                 f"params.yaml: the profile's train.final_epochs, {params.final_epochs}, must be below train.epochs, "
                 f"which is {params.epochs}"
             )
-        if not self.val.masks.any():
+        if self.val.shows_nobody():
             raise UserError("params.yaml: split: no val photo shows a person; change split.seed or split.fold")

@@ -1,0 +1,123 @@
+"""A training that was killed goes on, and ends in the bytes of one that never was."""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from src.training.checkpoint import Checkpoint
+
+OUTS = ("models", "plots", "data/predictions", "metrics", "submissions")
+
+
+def hashes(project) -> dict[str, str]:
+    files = [path for out in OUTS for path in (project.root / out).rglob("*") if path.is_file()]
+    return {str(path.relative_to(project.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def checkpoints(project) -> list[Path]:
+    return list((project.root / ".dvc/cache/checkpoints").glob("*.safetensors"))
+
+
+def start(project, *command) -> subprocess.Popen:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.Popen(
+        command,
+        cwd=project.root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def interrupt(project, number, epochs, *command) -> bool:
+    """Starts `command`, and sends `number` to all of it once `epochs` are finished; whether it was still running."""
+    process = start(project, *command)
+    seen, latest, deadline = 0, 0.0, time.monotonic() + 120
+    while process.poll() is None and seen < epochs and time.monotonic() < deadline:
+        times = [path.stat().st_mtime for path in checkpoints(project)]
+        if times and max(times) > latest:
+            seen, latest = seen + 1, max(times)
+        time.sleep(0.01)
+    time.sleep(random.Random(epochs).random() * 0.3)
+    running = process.poll() is None
+    if running:
+        os.killpg(process.pid, number)
+    process.communicate(timeout=60)
+    return running
+
+
+@pytest.fixture
+def project(new_project):
+    project = new_project()
+    project.set(synthetic__train__epochs=12, synthetic__train__panel_every=4)
+    return project
+
+
+def test_killed_at_random_moments_it_ends_in_the_same_bytes(project, new_project):
+    project.repro("split")
+    for epochs in (1, 2, 1):
+        assert interrupt(project, signal.SIGKILL, epochs, "dvc", "repro")
+        assert checkpoints(project)
+        assert not (project.root / "models/unet.safetensors").exists()
+    result = project.run("dvc", "repro")
+    assert "going on from epoch" in result.stdout
+    assert not checkpoints(project)
+
+    whole = new_project("whole")
+    whole.set(synthetic__train__epochs=12, synthetic__train__panel_every=4)
+    whole.repro()
+    assert hashes(whole) == hashes(project)
+    assert any("panel_1" in name for name in hashes(whole))
+
+
+def test_ctrl_c_stops_at_once_with_one_line_and_leaves_no_half_written_out(project):
+    project.repro("split")
+    process = start(project, "python", "-m", "stages.train", "unet")
+    while not checkpoints(project):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    began = time.monotonic()
+    output = process.communicate(timeout=30)[0].decode()
+    assert time.monotonic() - began < 3
+    assert process.returncode == 1
+    assert "error: interrupted; start the same command again to go on" in output
+    assert "Traceback" not in output
+    assert not (project.root / "plots/training/unet").exists()
+    assert "going on from epoch" in project.stage("train", "unet").stdout
+
+
+def test_a_checkpoint_of_another_run_is_not_picked_up(project):
+    project.repro("split")
+    assert interrupt(project, signal.SIGKILL, 1, "dvc", "repro")
+    project.set(seed=43)
+    assert "going on" not in project.run("dvc", "repro", "train@unet").stdout
+
+
+def test_an_experiment_in_a_temporary_copy_goes_on_too(project):
+    project.repro("split")
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "--message", "split")
+    assert interrupt(project, signal.SIGKILL, 1, "dvc", "exp", "run", "--temp")
+    result = project.run("dvc", "exp", "run", "--temp")
+    assert "going on from epoch" in result.stdout
+
+
+def test_a_damaged_checkpoint_is_reported_and_ignored(tmp_path, capsys):
+    checkpoint = Checkpoint(tmp_path, "key")
+    checkpoint.save({"model": {"w": torch.ones(3)}}, {"epoch": 1})
+    groups, facts = checkpoint.load()
+    assert (groups["model"]["w"].tolist(), facts) == ([1, 1, 1], {"epoch": 1})
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-5])
+    assert checkpoint.load() is None
+    assert "is damaged" in capsys.readouterr().err
+    checkpoint.remove()
+    assert checkpoint.load() is None
