@@ -1,39 +1,98 @@
-"""Unpacking a zip that someone else made: nothing is written before all of it has been checked."""
+"""Unpacking a zip that someone else made: nothing is written before all of its table of contents has been checked."""
 
+import errno
 import shutil
 import stat
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
 from src.stage import UserError
 
+BLOCK = 4096  # even an empty file takes one
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
-def unpack(archive: Path, folder: Path) -> Path:
-    """Unpacks the zip `archive` into `folder`, and returns `folder`.
 
-    Raises UserError, before anything is written, for a file that is not a zip, a member that would land outside the
-    folder or is a link, and contents larger than the free disk; and for a damaged member while unpacking.
+class NoRoomError(UserError):
+    """The disk is too small or full: nothing is wrong with the archive."""
+
+
+@contextmanager
+def room_needed(folder: Path) -> Iterator[None]:
+    """Whatever fills the disk inside becomes one line, a NoRoomError that names `folder`."""
+    try:
+        yield
+    except OSError as error:
+        # shutil.copytree collects what went wrong as text, without the number.
+        copied = isinstance(error, shutil.Error) and any(f"[Errno {number}]" in str(error) for number in NO_ROOM)
+        if error.errno not in NO_ROOM and not copied:
+            raise
+        raise NoRoomError(f"{folder}: no room left on the disk; make room and run the same command again") from None
+
+
+def check_room(folder: Path, size: int, what: str) -> None:
+    """Raises NoRoomError if `size` more bytes do not fit on the disk of `folder`."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise NoRoomError(
+            f"{what} takes {size / 1e9:.2f} GB, but {free / 1e9:.2f} GB are free in {folder}; "
+            "make room and run the same command again"
+        )
+
+
+def unpack(archive: Path, folder: Path, skip: frozenset[str] = frozenset()) -> Path:
+    """Unpacks the zip `archive` into `folder`, and returns `folder`; what lies in a folder named in `skip` stays out.
+
+    Raises UserError, before anything is written, for a file that is not a complete zip and a member that would land
+    outside the folder, on another member, or as a link; NoRoomError if the contents do not fit; and UserError for a
+    damaged member, whose half is then in `folder`. No member can grow beyond its declared size: zipfile stops there.
     """
     folder.mkdir(parents=True)
     try:
-        with zipfile.ZipFile(archive) as contents:
-            members = [member for member in contents.infolist() if not member.is_dir()]
-            _check(archive, members, shutil.disk_usage(folder).free)
+        with room_needed(folder), zipfile.ZipFile(archive) as contents:
+            _check_names(archive, contents.infolist())
+            members = [m for m in contents.infolist() if not m.is_dir() and skip.isdisjoint(m.filename.split("/")[:-1])]
+            size = sum(-(-member.file_size // BLOCK) * BLOCK or BLOCK for member in members)
+            check_room(folder, size, f"{archive}: unpacked it")
             for member in tqdm(members, desc=f"unpack {archive.name}", unit="file"):
                 contents.extract(member, folder)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise UserError(f"{archive}: not a complete zip file ({error}); get it again") from None
     return folder
 
 
-def _check(archive: Path, members: list[zipfile.ZipInfo], free: int) -> None:
+def _check_names(archive: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Raises UserError that names the first member that could do harm, or that could not be unpacked as it stands."""
+    files: set[str] = set()
+    folders: set[str] = set()
     for member in members:
-        name = PurePosixPath(member.filename.replace("\\", "/"))
-        kind = stat.S_IFMT(member.external_attr >> 16)
-        if name.is_absolute() or ".." in name.parts or ":" in name.parts[0] or kind not in (0, stat.S_IFREG):
-            raise UserError(f"{archive}: refused, its member {member.filename!r} would leave the folder or is a link")
-    size = sum(member.file_size for member in members)
-    if size > free:
-        raise UserError(f"{archive}: unpacks to {size / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free; make room")
+        if problem := _problem(member):
+            raise UserError(f"{archive}: refused, its member {member.filename!r} {problem}")
+        # Names that differ in case alone are one file on macOS and Windows.
+        name = PurePosixPath(member.filename.casefold())
+        folders.update(str(parent) for parent in name.parents)
+        if not member.is_dir():
+            if str(name) in files:
+                raise UserError(f"{archive}: refused, it holds {member.filename!r} twice")
+            files.add(str(name))
+    if both := files & folders:
+        raise UserError(f"{archive}: refused, it holds {min(both)!r} both as a file and as a folder")
+
+
+def _problem(member: zipfile.ZipInfo) -> str:
+    """What is wrong with a member, as the rest of a sentence; empty if nothing is."""
+    name = PurePosixPath(member.filename)
+    if name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in member.filename:
+        return "would leave the folder"
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a device"
+    if member.flag_bits & 1:
+        return "is encrypted"
+    if member.compress_type not in READABLE:
+        return "is compressed in a way that is not read here; zip it again"
+    return ""

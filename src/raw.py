@@ -1,4 +1,7 @@
-"""The raw folder's layout: `train/images`, `train/masks`, `test/images`, and where one exists the sample submission."""
+"""The raw folder's layout: `train/images`, `train/masks`, `test/images`, and two things that not every source has.
+
+These are the sample submission, which gives the order of the test photos, and `test/masks`, their true masks.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +12,7 @@ from src.stage import UserError
 
 RAW = Path("data/raw")
 LAYOUT = ("train/images", "train/masks", "test/images")
+TEST_MASKS = "test/masks"
 SAMPLE_SUBMISSION = "sample_submission.csv"
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp"}
 

@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 from types import ModuleType
 
-from src.archive import unpack
-from src.raw import LAYOUT, SAMPLE_SUBMISSION, find_layout, list_raw
+from src.archive import room_needed, unpack
+from src.raw import LAYOUT, SAMPLE_SUBMISSION, TEST_MASKS, find_layout, list_raw
 from src.stage import UserError
 
 
@@ -29,17 +29,20 @@ def source(profile: str) -> ModuleType:
 def place(origin: Path, raw: Path, scratch: Path) -> None:
     """Puts the photos of `origin`, a folder or zip in the competition's layout, into `raw`: checked, and whole.
 
-    Files under `scratch` are moved, others copied. Raises UserError that names what does not fit the layout.
+    Files under `scratch` are moved, others copied. Raises UserError that names what does not fit the layout, or that
+    the disk is full; `raw` is then as it was.
     """
     root = find_layout(origin if origin.is_dir() else unpack(origin, scratch / "unpacked"))
     list_raw(root)
     whole = scratch / "whole"
     transfer = shutil.move if root.is_relative_to(scratch) else shutil.copytree
-    for part in LAYOUT:
-        (whole / part).parent.mkdir(parents=True, exist_ok=True)
-        transfer(root / part, whole / part)
-    if (root / SAMPLE_SUBMISSION).exists():
-        shutil.copy(root / SAMPLE_SUBMISSION, whole)
+    with room_needed(raw.parent):
+        for part in (*LAYOUT, TEST_MASKS):
+            if (root / part).is_dir():
+                (whole / part).parent.mkdir(parents=True, exist_ok=True)
+                transfer(root / part, whole / part)
+        if (root / SAMPLE_SUBMISSION).exists():
+            shutil.copy(root / SAMPLE_SUBMISSION, whole)
     if raw.exists():
         shutil.rmtree(raw)
     whole.rename(raw)
