@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def main(variant: str) -> None:
     train, val = (Dataset(photos, masks, part_indices(split, part), fabric.device) for part in ("train", "val"))
     plots = Path(f"plots/training/{variant}")
     try:
-        with Record(plots, val, params.panel_every, params.epochs) as record:
+        with Record(plots, val, params.panel_every, params.epochs) if fabric.is_global_zero else nullcontext() as record:
             best = Trainer(
                 fabric,
                 model,

@@ -85,6 +85,7 @@ class Project:
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
+            "PYTHONDONTWRITEBYTECODE": "",  # as on a user's machine
         }
         result = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
         assert not check or result.returncode == 0, f"{' '.join(command)}:\n{result.stdout}\n{result.stderr}"

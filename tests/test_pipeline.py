@@ -80,7 +80,8 @@ class TestRepro:
         assert page.endswith("index.html")
         assert "Validation Dice" in html
         for variant in VARIANTS:
-            assert f"plots/training/{variant}" in html
+            assert f"{variant}/plots/metrics/val/dice.tsv" in html
+            assert f"plots/training/{variant}/plots/images/panel_1/0000.png" in html
         graph = project.run("dvc", "dag", "--dot").stdout
         assert '"train@unet" -> "predict@unet"' in graph
         assert '"evaluate@unet" -> "report"' in graph
@@ -160,3 +161,17 @@ def test_predictions_are_upsampled_before_the_threshold(project):
     assert maps.dtype == np.uint8
     assert maps.shape[1:] == (32, 32)
     assert len(np.unique(maps)) > 2
+
+
+def test_training_in_two_processes_is_close_to_training_in_one(new_project):
+    project = new_project()
+    project.repro("split")
+    curves = []
+    for devices in (1, 2):
+        project.set(compute__device="cpu", compute__devices=devices, augment__enabled=False, models__unet__dropout=0.0)
+        project.stage("train", "unet")
+        curve = pd.read_csv(project.root / "plots/training/unet/plots/metrics/train/loss.tsv", sep="\t")
+        curves.append(curve["loss"].to_numpy())
+    assert len(curves[0]) == len(curves[1]) == 2
+    # Not equal: each process normalises its own half of a batch.
+    assert np.abs(curves[0] - curves[1]).max() < 0.2

@@ -1,10 +1,11 @@
-"""Where photos come from: one module per profile, each with its params `Data` and `fetch(data, scratch) -> Path`.
+"""Where photos come from: one package per profile, each with its params `Data` and `fetch(data, scratch) -> Path`.
 
 `fetch` returns a folder or a zip in the competition's layout. What it has to write goes under `scratch`, a temporary
 folder on the project's disk.
 """
 
 import importlib
+import pkgutil
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ from src.stage import UserError
 
 def known_sources() -> list[str]:
     """The names that `profile` may take, in alphabetical order."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+    return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
 
 
 def source(profile: str) -> ModuleType:

@@ -1,0 +1,46 @@
+"""The default data source: photo-like pictures of people that are drawn here, so that it needs no network.
+
+Every photo is a function of (seed, index) and the size alone. A person is a posed 3D skeleton seen by an orthographic
+camera; limbs, clothes and head are sweeps of balls and discs along it, painted back to front with a relief that one
+light shades. A person's layer keeps its own alpha, so the mask is exactly what was painted. Lengths on bodies are in
+heads (a head is 1, an adult about 7.4); body axes are x to the picture's right, y up, z towards the camera; pixels are
+(x, y) with y down; backgrounds are in sides of the photo, y down.
+"""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import cv2
+from pydantic import Field
+from tqdm.contrib.concurrent import process_map
+
+from src.sources.synthetic.photo import write
+from src.stage import Section
+
+
+class Data(Section):
+    """The block `synthetic.data` of params.yaml."""
+
+    seed: int = Field(ge=0)
+    labelled: int = Field(ge=1)
+    test: int = Field(ge=1)
+    size: int = Field(ge=64)
+
+
+def fetch(data: Data, scratch: Path) -> Path:
+    """Draws the photos of both parts and the masks of the labelled one, on all cores, below `scratch`."""
+    raw = scratch / "drawn"
+    for folder in ("train/images", "train/masks", "test/images"):
+        (raw / folder).mkdir(parents=True, exist_ok=True)
+    total = data.labelled + data.test
+    step = max(1, min(16, total // 64))
+    draw = partial(write, raw, data.seed, data.labelled, data.size)
+    # A forked worker does not have the threads that OpenCV may have started here, and crashes or waits for them.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)
+    try:
+        process_map(draw, range(total), max_workers=os.cpu_count(), chunksize=step, desc="drawing", unit="photo")
+    finally:
+        cv2.setNumThreads(threads)
+    return raw
