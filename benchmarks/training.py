@@ -5,11 +5,11 @@ Options: --variant, --profile (whose model size and batch size are taken), --ste
 
 import argparse
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 import yaml
+from tqdm import tqdm
 
 from benchmarks import machine, paired, spread
 from src import models
@@ -51,7 +51,7 @@ def main() -> None:
         seed=0,
     )
     batch, target = dataset.batch(torch.arange(train.batch_size))
-    bar = SimpleNamespace(update=lambda count: None)
+    bar = tqdm(disable=True)
 
     def ours() -> None:
         trainer.train_epoch(0, bar)

@@ -20,10 +20,11 @@ def decode(code: str, height: int, width: int) -> Array8:
     if len(runs) % 2:
         raise ValueError("a run-length code has pairs of start and length")
     starts, lengths = runs[::2] - 1, runs[1::2]
-    ends = starts + lengths
-    if (lengths < 1).any() or (starts < 0).any() or (ends > height * width).any() or (starts[1:] < ends[:-1]).any():
+    pixels, ends = height * width, starts + lengths
+    inside = (starts >= 0) & (starts < pixels) & (lengths >= 1) & (lengths <= pixels) & (ends <= pixels)
+    if not inside.all() or (starts[1:] < ends[:-1]).any():
         raise ValueError(f"runs overlap, are out of order, or leave the {width} x {height} photo")
-    flat = np.zeros(height * width, dtype=np.uint8)
+    flat = np.zeros(pixels, dtype=np.uint8)
     for start, end in zip(starts, ends, strict=True):
         flat[start:end] = 1
     return flat.reshape(width, height).T.copy()

@@ -4,6 +4,7 @@ DVC reports a missing file before our code could say which names there are, and 
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from src import stage
 from src.compute import ComputeParams
@@ -40,7 +41,7 @@ def main() -> None:
     params = stage.read_params("", dict)
     known_keys = {*SCALARS, *SECTIONS, "losses", "models", *known_sources()}
     one_of("the top level", params, known_keys)
-    value = {key: stage.read_params(key, kind) for key, kind in (SCALARS | SECTIONS).items()}
+    value: dict[str, Any] = {key: stage.read_params(key, kind) for key, kind in (SCALARS | SECTIONS).items()}
     one_of("profile", [value["profile"]], known_sources())
     one_of("variants", value["variants"], known_variants())
     if not value["variants"] or len(set(value["variants"])) < len(value["variants"]):

@@ -64,7 +64,9 @@ def main(variant: str) -> None:
     train, val = (Dataset(photos, masks, part_indices(split, part), fabric.device) for part in ("train", "val"))
     plots = Path(f"plots/training/{variant}")
     try:
-        with Record(plots, val, params.panel_every, params.epochs) if fabric.is_global_zero else nullcontext() as record:
+        with (
+            Record(plots, val, params.panel_every, params.epochs) if fabric.is_global_zero else nullcontext() as record
+        ):
             best = Trainer(
                 fabric,
                 model,

@@ -35,7 +35,7 @@ def test_a_0_255_mask_has_the_code_of_the_0_1_mask(mask):
     assert rle.encode(mask * np.uint8(255)) == rle.encode(mask)
 
 
-@pytest.mark.parametrize("code", ["1", "0 3", "11 3", "4 2 1 2", "1 3 3 2", "5 0"])
+@pytest.mark.parametrize("code", ["1", "0 3", "11 3", "4 2 1 2", "1 3 3 2", "5 0", "9223372036854775807 5"])
 def test_a_code_that_does_not_fit_the_photo_is_refused(code):
     with pytest.raises(ValueError, match="run"):
         rle.decode(code, 3, 4)

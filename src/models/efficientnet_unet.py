@@ -1,0 +1,143 @@
+"""A U-Net decoder on an encoder that has learned to see from ImageNet: EfficientNet (Tan, Le 2019, arXiv 1905.11946) or
+any convolutional one of timm's, through segmentation-models-pytorch (smp).
+
+With `encoder: efficientnet-b4` and `width: 16`, smp.Unet has 20,225,689 parameters. We remove the 806,400 of the last
+convolution before the classifier, which is never called, and which no gradient would reach.
+"""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from src.models.blocks import IMAGENET_MEAN, IMAGENET_STD, Color, Dropout, SegmentationModel
+from src.stage import UserError
+
+DecoderWidth = Annotated[int, Field(ge=1, le=64)]
+Factor = Annotated[float, Field(ge=0, le=10)]
+
+SMP_ENCODERS = tuple(f"efficientnet-b{size}" for size in range(8))  # smp's own; all other names are timm's
+ENCODER = "params.yaml: efficientnet_unet.encoder"
+WEIGHTS = f"{ENCODER}_weights"
+
+
+class EfficientNetUNet(SegmentationModel):
+    """The decoder has 16 * `width` channels, then half as many at each of five levels, down to `width`.
+
+    `encoder_weights` is imagenet (downloaded), null (random), or the path of a .safetensors file with the state dict of
+    the timm model `encoder`. The encoder learns at `encoder_lr_factor` times the learning rate: at 0 not at all.
+    `dropout` is of whole channels before the last convolution; `batch_norm` is the decoder's.
+    """
+
+    multiple = 32
+
+    def __init__(
+        self,
+        *,
+        encoder: str,
+        encoder_weights: str | None,
+        encoder_lr_factor: Factor,
+        width: DecoderWidth,
+        dropout: Dropout,
+        batch_norm: bool,
+        color: Color,
+    ) -> None:
+        super().__init__(color, *mean_and_std(encoder))
+        self.encoder_lr_factor = encoder_lr_factor
+        net = smp_unet(encoder, encoder_weights == "imagenet", width, batch_norm, self.channels)
+        if encoder in SMP_ENCODERS:
+            del net.encoder._conv_head, net.encoder._bn1
+        self.encoder, self.decoder, self.head = net.encoder, net.decoder, net.segmentation_head
+        self.dropout = nn.Dropout2d(dropout)
+        if encoder_weights not in ("imagenet", None):
+            load_encoder(self.encoder, encoder, Path(encoder_weights))
+
+    def segment(self, image: Tensor) -> Tensor:
+        return self.head(self.dropout(self.decoder(self.encoder(image))))
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        return [
+            {"params": [*self.decoder.parameters(), *self.head.parameters()], "lr": learning_rate},
+            {"params": list(self.encoder.parameters()), "lr": learning_rate * self.encoder_lr_factor},
+        ]
+
+    @staticmethod
+    def without_pretraining(arguments: dict[str, Any]) -> dict[str, Any]:
+        return arguments | {"encoder_weights": None}
+
+
+def mean_and_std(encoder: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What `encoder` expects of its photos; raises UserError if there is no such encoder."""
+    if encoder in SMP_ENCODERS:
+        return IMAGENET_MEAN, IMAGENET_STD
+    if not timm.is_model(encoder):
+        close = get_close_matches(encoder, [*SMP_ENCODERS, *timm.list_models()]) or ["efficientnet-b4"]
+        raise UserError(f"{ENCODER}: neither smp nor timm has {encoder!r}; did you mean {' or '.join(close)}?")
+    settings = timm.get_pretrained_cfg(encoder)
+    return (settings.mean, settings.std) if settings else (IMAGENET_MEAN, IMAGENET_STD)
+
+
+def smp_unet(encoder: str, pretrained: bool, width: int, batch_norm: bool, channels: int) -> Any:
+    """smp's U-Net; raises UserError for an encoder that does not suit it, or if the weights cannot be downloaded."""
+    own = encoder in SMP_ENCODERS
+    arguments = {
+        "encoder_name": encoder if own else f"tu-{encoder}",
+        "decoder_channels": [width * 2**level for level in reversed(range(5))],
+        "decoder_use_norm": "batchnorm" if batch_norm else False,
+        "in_channels": channels,  # for one channel, smp and timm add up what the first kernels have for three
+    }
+    try:
+        net = smp.Unet(encoder_weights=None, **arguments)
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{ENCODER}: {encoder} does not give features at 1/2 to 1/32 of the photo's size, which a U-Net needs; "
+            "take a convolutional one, such as efficientnet-b4"
+        ) from error
+    if not pretrained:
+        return net
+    try:
+        return smp.Unet(encoder_weights="imagenet" if own else True, **arguments)
+    except (
+        Exception
+    ) as error:  # the arguments are fine: it is the download, and every library has its own errors for it
+        raise UserError(
+            f"{WEIGHTS}: the ImageNet weights of {encoder} could not be downloaded ({type(error).__name__}); go online "
+            "and run again, or set it to the path of a .safetensors file with a timm encoder's state dict, or to null "
+            "to train from scratch"
+        ) from error
+
+
+def load_encoder(module: Any, encoder: str, path: Path) -> None:
+    """Fills smp's `module` from a state dict of the timm model `encoder`, of which it needs no classifier."""
+    if encoder in SMP_ENCODERS:
+        raise UserError(
+            f"{WEIGHTS}: {encoder} is not timm's; for a file, set encoder to the timm model that it was made from, "
+            f"such as tf_{encoder.replace('-', '_')}"
+        )
+    if not path.is_file():
+        raise UserError(f"{WEIGHTS}: there is no file {path}; write imagenet, null or a .safetensors file")
+    try:
+        # timm writes `stages_0` for `stages.0` where it takes a model apart for its features.
+        found = {name.replace(".", "_"): weight for name, weight in load_file(path).items()}
+    except (OSError, SafetensorError):
+        raise UserError(f"{WEIGHTS}: {path} is not a whole safetensors file; fetch it again") from None
+    weights = {}
+    for name, wanted in module.model.state_dict().items():
+        weight = found.get(name.replace(".", "_"), torch.empty(0))
+        if weight.ndim == 4 and weight.shape[1] == 3 and wanted.shape[1] == 1:
+            weight = weight.sum(dim=1, keepdim=True)
+        if weight.shape != wanted.shape:
+            has = f"{name} is {list(weight.shape)}" if weight.numel() else f"{name} is missing"
+            raise UserError(
+                f"{WEIGHTS}: {path} does not fit {encoder}: {has}, where {list(wanted.shape)} is needed; set "
+                "encoder to the timm model that the file was made from"
+            )
+        weights[name] = weight
+    module.model.load_state_dict(weights)

@@ -1,0 +1,215 @@
+"""A server on this machine that speaks as much of Kaggle's protocol as its client needs, and fails when told to."""
+
+import base64
+import hashlib
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+USER, KEY, TOKEN = "tester", "KEY-that-must-stay-secret", "TOKEN-that-must-stay-secret"
+SIGNATURE = "SIGNATURE-that-must-stay-secret"  # of the store's addresses: who has one can read the file
+BASIC = base64.b64encode(f"{USER}:{KEY}".encode()).decode()
+SECRETS = (KEY, TOKEN, SIGNATURE, BASIC)
+API = "/api/v1/"
+CUT, STALL = "cut", "stall"  # faults that are no status: the connection is closed, or nothing more comes
+
+
+@dataclass
+class Fault:
+    """How the next `times` requests whose path holds `where` fail: with an HTTP status, or CUT or STALL.
+
+    `late`: it is done, and the answer fails instead: half of a file comes, or nothing.
+    """
+
+    where: str
+    how: int | str
+    times: int = 10**6
+    message: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    late: bool = False
+
+
+@dataclass
+class Request:
+    """What the client sent."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+class KaggleServer:
+    """Start with `with KaggleServer() as server`; `archives` maps a slug to its zip."""
+
+    def __init__(self) -> None:
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"kaggle": self}))
+        self.archives: dict[str, bytes] = {}
+        self.modified = time.time() - 10**6  # of all archives
+        self.faults: list[Fault] = []
+        self.requests: list[Request] = []
+        self.blobs: dict[str, bytes] = {}
+        self.submissions: list[dict[str, Any]] = []
+        self.verdict: dict[str, Any] = {"status": "COMPLETE", "publicScore": "0.91234"}
+        self.upload_to = self.url  # where the client is sent with its file
+        self.on_submission: Callable[[], None] = lambda: None
+        self.released = threading.Event()  # ends every stall
+
+    def __enter__(self) -> "KaggleServer":
+        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.released.set()
+        self.http.shutdown()
+        self.http.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http.server_port}"
+
+    @property
+    def store(self) -> str:
+        """Another name, so that the client takes it for another host, which must not see the credentials."""
+        return f"http://localhost:{self.http.server_port}/store"
+
+    def fail(self, where: str, how: int | str, **details: Any) -> None:
+        """Adds a Fault."""
+        self.faults.append(Fault(where, how, **details))
+
+    def seen(self, where: str) -> list[Request]:
+        """The requests whose path holds `where`, oldest first."""
+        return [request for request in self.requests if where in request.path]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    kaggle: KaggleServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        body = json.loads(self._read() or b"{}")
+        if not self._fails(body):
+            call = self.path.rsplit("/", 1)[1]
+            if call == "IntrospectToken":
+                self._json({"active": body["token"] == TOKEN, "username": USER if body["token"] == TOKEN else ""})
+            elif self.headers.get("Authorization") not in (f"Basic {BASIC}", f"Bearer {TOKEN}"):
+                self._refuse(401, f"Unauthenticated: {self.headers.get('Authorization')}")
+            else:
+                getattr(self, f"_{call}")(body)
+
+    def do_PUT(self) -> None:
+        body = self._read()
+        if not self._fails(body):
+            self.kaggle.blobs[self.path.split("?")[0].rsplit("/", 1)[1]] = body
+            self._json({})
+
+    def do_GET(self) -> None:
+        if self._fails(None):
+            return
+        slug = self.path.split("?")[0].removeprefix("/store/").removesuffix("/archive.zip")
+        content, first = self.kaggle.archives[slug], 0
+        etag = f'"{hashlib.md5(content).hexdigest()}"'
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if asked and self.headers.get("If-Range", etag) == etag:
+            first = int(asked[1])
+        self.send_response(206 if first else 200)
+        self.send_header("Content-Type", "application/zip")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("ETag", etag)
+        self.send_header("Last-Modified", formatdate(self.kaggle.modified, usegmt=True))
+        self.send_header("Content-Length", str(len(content) - first))
+        self.end_headers()
+        fault = self._next_fault(late=True)
+        self.wfile.write(content[first : first + (len(content) - first) // 2] if fault else content[first:])
+        if fault:
+            self._break(fault)
+
+    def _DownloadDataFiles(self, body: dict[str, Any]) -> None:  # noqa: N802
+        self._redirect(body["competitionName"])
+
+    def _DownloadDataset(self, body: dict[str, Any]) -> None:  # noqa: N802
+        self._redirect(f"{body['ownerSlug']}/{body['datasetSlug']}")
+
+    def _StartSubmissionUpload(self, body: dict[str, Any]) -> None:  # noqa: N802
+        token = f"blob-{len(self.kaggle.requests)}-{body['fileName']}"
+        self._json({"token": token, "createUrl": f"{self.kaggle.upload_to}/blobs/{token}?signature={SIGNATURE}"})
+
+    def _CreateSubmission(self, body: dict[str, Any]) -> None:  # noqa: N802
+        token = body["blobFileTokens"]
+        self.kaggle.submissions.append(
+            {
+                "ref": 4000 + len(self.kaggle.submissions),
+                "date": "2026-01-02T03:04:05.678Z",
+                "fileName": token.split("-", 2)[2],
+                "description": body["submissionDescription"],
+                "content": self.kaggle.blobs[token].decode(),
+            }
+        )
+        self.kaggle.on_submission()
+        if fault := self._next_fault(late=True):
+            self._break(fault)
+        else:
+            self._json({"message": "Successfully submitted", "ref": self.kaggle.submissions[-1]["ref"]})
+
+    def _ListSubmissions(self, _: dict[str, Any]) -> None:  # noqa: N802
+        newest_first = [{**submission, **self.kaggle.verdict} for submission in reversed(self.kaggle.submissions)]
+        self._json({"submissions": [{k: v for k, v in row.items() if k != "content"} for row in newest_first]})
+
+    def _read(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def _next_fault(self, late: bool) -> Fault | None:
+        """The fault that this request meets, if any."""
+        for fault in self.kaggle.faults:
+            if fault.times and fault.where in self.path and fault.late == late:
+                fault.times -= 1
+                return fault
+        return None
+
+    def _fails(self, body: Any) -> bool:
+        """Notes the request, and answers it if it is to fail."""
+        self.kaggle.requests.append(Request(self.command, self.path, dict(self.headers), body))
+        fault = self._next_fault(late=False)
+        if fault and isinstance(fault.how, int):
+            self._refuse(fault.how, fault.message or f"fault for {self.headers.get('Authorization')}", fault.headers)
+        elif fault:
+            self._break(fault)
+        return fault is not None
+
+    def _break(self, fault: Fault) -> None:
+        if fault.how == STALL:
+            self.kaggle.released.wait(20)
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _redirect(self, slug: str) -> None:
+        if slug not in self.kaggle.archives:
+            self._refuse(404, "Not found")
+            return
+        self.send_response(302)
+        self.send_header("Location", f"{self.kaggle.store}/{slug}/archive.zip?signature={SIGNATURE}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _refuse(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        self._json({"code": status, "message": message}, status, headers)
+
+    def _json(self, answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)

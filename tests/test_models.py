@@ -1,0 +1,335 @@
+"""Every architecture keeps the contract of src/models/blocks.py; the counts and errors of each are below the class."""
+
+import json
+from pathlib import Path
+
+import huggingface_hub.constants
+import numpy as np
+import pytest
+import timm
+import torch
+from lightning_fabric import Fabric
+from ruamel.yaml import YAML
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from src import models
+from src.losses import build_loss
+from src.models.blocks import LUMA
+from src.stage import UserError
+from src.training.dataset import Dataset
+from src.training.schedule import TrainParams
+from src.training.trainer import Trainer
+from tests.conftest import ROOT
+
+SMALL = {
+    "unet_paper": {"width": 8, "depth": 3},
+    "unet": {"width": 8, "depth": 3},
+    "residual_unet": {"width": 8, "depth": 3},
+    "leaky_unet": {"width": 8, "depth": 3, "negative_slope": 0.2},
+    "attention_unet": {"width": 8, "depth": 3},
+    "unet_plus_plus": {"width": 8, "depth": 3},
+    "u2net": {"width": 16, "small": True},
+    "efficientnet_unet": {
+        "width": 4,
+        "encoder": "test_efficientnet",
+        "encoder_weights": None,
+        "encoder_lr_factor": 0.5,
+    },
+}
+PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
+TRAIN = TrainParams(**PARAMS["synthetic"]["train"])
+
+
+def make(variant, seed=0, **changes):
+    torch.manual_seed(seed)
+    common = {"dropout": 0.0, "batch_norm": True, "color": "rgb"}
+    return models.build(variant, common | SMALL[variant] | changes)
+
+
+def photos(*shape, seed=0):
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def logits(model, batch):
+    output = model.eval()(batch)
+    assert isinstance(output, Tensor)
+    return output
+
+
+def settle(model):
+    """`model` with BatchNorm statistics that differ from those of any batch it is tested on."""
+    model.train()
+    for seed in range(3):
+        model(photos(2, 3, 64, 64, seed=seed))
+    return model
+
+
+def scenes():
+    """Four photos (4, 64, 64, 3) of a bright figure, a head on a body, in front of noise, and their masks."""
+    rows, columns = np.mgrid[:64, :64]
+    images = np.random.default_rng(0).integers(0, 120, (4, 64, 64, 3), dtype=np.uint8)
+    masks = np.zeros((4, 64, 64), dtype=np.uint8)
+    for mask, image, (row, column) in zip(masks, images, ((20, 20), (15, 45), (26, 32), (18, 10)), strict=True):
+        head = (rows - row) ** 2 + (columns - column) ** 2 < 64
+        body = (rows >= row + 6) & (abs(columns - column) < 9)
+        mask[head | body] = 1
+        image[mask == 1] += 110
+    return images, masks
+
+
+def colours_of_whole_greys():
+    """A colour photo (1, 3, 64, 64) and its grey version, where no grey had to be rounded."""
+    colours = photos(100_000, 3).long()
+    colours = colours[(colours * torch.tensor(LUMA).mul(1000).round().long()).sum(dim=1) % 1000 == 0]
+    colour = colours[photos(64, 64, seed=1).long() % len(colours)].permute(2, 0, 1)[None].to(torch.uint8)
+    gray = (colour * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True).round().to(torch.uint8)
+    return colour, gray.expand(-1, 3, -1, -1)
+
+
+@pytest.mark.parametrize("variant", models.known_variants())
+class TestEveryVariant:
+    @pytest.mark.parametrize("size", [(64, 64), (70, 93)])
+    def test_logits_have_the_photos_size(self, variant, size):
+        model, batch = make(variant), photos(2, 3, *size)
+        assert logits(model, batch).shape == (2, 1, *size)
+        assert logits(model, batch).dtype == torch.float32
+        outputs = model.train()(batch)
+        outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
+        assert [output.shape for output in outputs] == [(2, 1, *size)] * len(model.deep_supervision)
+        assert sum(model.deep_supervision) == pytest.approx(1)
+
+    def test_every_pixel_answers_to_its_own_place(self, variant):
+        """A logit depends most on the photo around it: nothing is shifted, flipped or transposed."""
+        model = settle(make(variant)).eval()
+        batch = photos(1, 3, 70, 93).float().requires_grad_()
+        for row, column in ((14, 75), (55, 18)):
+            (gradient,) = torch.autograd.grad(model(batch)[0, 0, row, column], batch)
+            around = F.avg_pool2d(gradient.square().sum(dim=1), 9, stride=1, padding=4)[0]
+            peak = divmod(int(around.argmax()), 93)
+            assert peak == pytest.approx((row, column), abs=6)
+
+    @pytest.mark.parametrize("batch_norm", [True, False])
+    def test_gradients_reach_every_parameter(self, variant, batch_norm):
+        dead = None
+        for seed in range(3):  # a ReLU that sleeps by chance does so for one draw of the weights; a cut wire for all
+            model = make(variant, seed, batch_norm=batch_norm).train()
+            target = (photos(4, 1, 64, 64, seed=1) > 128).float()
+            outputs = model(photos(4, 3, 64, 64))
+            outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
+            sum((output - target).square().mean() for output in outputs).backward()
+            asleep = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+            dead = asleep if dead is None else dead & asleep
+        assert not dead
+
+    def test_optimizer_is_given_every_parameter_once(self, variant):
+        model = make(variant)
+        given = [id(parameter) for group in model.parameter_groups(0.1) for parameter in group["params"]]
+        assert sorted(given) == sorted(id(parameter) for parameter in model.parameters())
+
+    def test_eval_is_deterministic_and_batch_independent(self, variant):
+        model, batch = settle(make(variant, dropout=0.3)), photos(3, 3, 64, 64, seed=9)
+        together = logits(model, batch)
+        assert torch.equal(together, logits(model, batch))
+        alone = torch.cat([logits(model, photo[None]) for photo in batch])
+        torch.testing.assert_close(alone, together, rtol=1e-3, atol=1e-4)
+
+    def test_dropout_acts_in_training_alone(self, variant):
+        model, batch = make(variant, dropout=0.5).train(), photos(2, 3, 64, 64)
+        first, second = (model(batch) for _ in range(2))
+        assert not torch.equal(first[0], second[0])
+
+    def test_save_and_load_give_the_same_logits(self, variant, tmp_path):
+        model, batch = settle(make(variant)), photos(2, 3, 70, 93)
+        arguments = {"dropout": 0.0, "batch_norm": True, "color": "rgb"} | SMALL[variant]
+        about = {"variant": variant, "arguments": arguments}
+        models.save(tmp_path / "model.safetensors", model.state_dict(), about)
+        loaded, said = models.load(tmp_path / "model.safetensors")
+        assert said == about
+        assert not loaded.training
+        assert torch.equal(logits(loaded, batch), logits(model, batch))
+
+    def test_overfits_four_photos(self, variant):
+        images, masks = scenes()
+        data = Dataset(images, masks, np.arange(4), torch.device("cpu"))
+        loss = build_loss("bce_dice", {"smooth": 1.0})
+        changes = {"epochs": 60, "batch_size": 4, "learning_rate": 0.01, "ema_decay": 0.9, "patience": 0}
+        trainer = Trainer(
+            Fabric(accelerator="cpu", devices=1),
+            make(variant),
+            train=data,
+            val=data,
+            loss=loss,
+            final_loss=loss,
+            augment=lambda photos, masks: (photos, masks),
+            params=TRAIN.model_copy(update=changes),
+            seed=0,
+        )
+        assert trainer.fit().dice > 0.95
+
+    def test_gray_model_sees_no_colour(self, variant):
+        colour, gray = colours_of_whole_greys()
+        assert not torch.equal(colour, gray)
+        model = settle(make(variant, color="gray"))
+        torch.testing.assert_close(logits(model, gray), logits(model, colour), rtol=1e-3, atol=1e-4)
+        model = settle(make(variant, color="rgb"))
+        assert not torch.allclose(logits(model, gray), logits(model, colour), atol=1e-2)
+
+    def test_has_its_params(self, variant):
+        assert variant in PARAMS["variants"]
+        for profile in ("synthetic", "kaggle", "local"):
+            models.check_arguments(variant, PARAMS["models"][variant], PARAMS[profile]["models"][variant], profile)
+
+
+BATCH_NORM = {"dropout": 0.0, "batch_norm": True, "color": "rgb"}
+PLAIN_GRAY = {"dropout": 0.0, "batch_norm": False, "color": "gray"}
+UNET = 31_037_633  # milesial/Pytorch-UNet, UNet(n_channels=3, n_classes=1)
+
+
+@pytest.mark.parametrize(
+    ("variant", "arguments", "expected"),
+    [
+        # Ronneberger et al. 2015, figure 1: 31,030,658 with two output channels; one fewer is 64 weights and a bias.
+        pytest.param("unet_paper", {"width": 64, "depth": 4} | PLAIN_GRAY, 31_030_658 - 65, id="unet_paper"),
+        pytest.param("unet", {"width": 64, "depth": 4} | BATCH_NORM, UNET, id="unet"),
+        pytest.param(
+            "leaky_unet", {"width": 64, "depth": 4, "negative_slope": 0.2} | BATCH_NORM, UNET, id="leaky_unet"
+        ),
+        # The 1 x 1 shortcuts, nine with a BatchNorm each.
+        pytest.param(
+            "residual_unet",
+            {"width": 64, "depth": 4} | BATCH_NORM,
+            UNET
+            + sum(i * o for i, o in ((3, 64), (64, 128), (128, 256), (256, 512), (512, 1024)))
+            + sum(2 * o * o for o in (512, 256, 128, 64))
+            + 2 * (1024 + 2 * (512 + 256 + 128 + 64)),
+            id="residual_unet",
+        ),
+        # LeeJunHyun/Image_Segmentation, AttU_Net: its four gates replaced by the paper's three, less redundant biases.
+        pytest.param(
+            "attention_unet",
+            {"width": 64, "depth": 4} | BATCH_NORM,
+            34_878_573
+            - sum(w * w + 3 * w + w // 2 + 3 for w in (64, 128, 256, 512))
+            + sum(3 * w * w // 2 + w + 1 for w in (128, 256, 512))
+            - 6_848,
+            id="attention_unet",
+        ),
+        # MrGiovanni/UNetPlusPlus, Nest_Net, states 9,041,601; deep supervision adds three heads.
+        pytest.param("unet_plus_plus", {"width": 32, "depth": 4} | PLAIN_GRAY, 9_041_601 + 3 * 33, id="unet_plus_plus"),
+        # xuebinqin/U-2-Net, U2NET and U2NETP, less redundant biases.
+        pytest.param("u2net", {"width": 64, "small": False} | BATCH_NORM, 44_009_869 - 14_400, id="u2net"),
+        pytest.param("u2net", {"width": 64, "small": True} | BATCH_NORM, 1_131_181 - 2_848, id="u2netp"),
+        # segmentation_models_pytorch, Unet("efficientnet-b4"), less the convolution and BatchNorm that it never calls.
+        pytest.param(
+            "efficientnet_unet",
+            {"width": 16, "encoder": "efficientnet-b4", "encoder_weights": None, "encoder_lr_factor": 1.0} | BATCH_NORM,
+            20_225_689 - 448 * 1792 - 2 * 1792,
+            id="efficientnet_unet",
+        ),
+    ],
+)
+def test_parameters_at_full_width(variant, arguments, expected):
+    with torch.device("meta"):
+        model = models.build(variant, arguments)
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected
+
+
+@pytest.mark.parametrize(("variant", "omitted"), [("attention_unet", 6_848), ("u2net", 14_400)])
+def test_redundant_biases_are_those_before_batch_norm(variant, omitted):
+    with torch.device("meta"):
+        model = models.build(variant, BATCH_NORM | SMALL[variant] | {"width": 64} | FULL_SHAPE[variant])
+    norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert sum(layer.num_features for layer in norms) == omitted
+
+
+FULL_SHAPE = {"attention_unet": {"depth": 4}, "u2net": {"small": False}}
+
+
+def test_paper_unet_mirrors_and_crops_in_place():
+    """Identity convolutions through the paper's unpadded U-Net give back the photo, pixel for pixel."""
+    model = make("unet_paper", batch_norm=False, color="gray", depth=2, width=2)
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    for block in (model.net.encoder[0], model.net.decoder[-1]):
+        for conv in (layer for layer in block.modules() if isinstance(layer, nn.Conv2d)):
+            conv.weight.data[0, 0, 1, 1] = 1
+    model.net.head.weight.data[0, 0] = 1
+    batch = photos(1, 3, 37, 50)
+    gray = (batch * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    gray = (gray - model.mean.mean()) / model.std.mean()
+    torch.testing.assert_close(logits(model, batch), gray.relu())
+
+
+class TestEfficientNet:
+    def file(self, folder, encoder="test_efficientnet"):
+        torch.manual_seed(5)
+        weights = timm.create_model(encoder).state_dict()
+        save_file(weights, folder / "encoder.safetensors")
+        return str(folder / "encoder.safetensors"), weights
+
+    def test_starts_from_a_file_of_weights(self, tmp_path):
+        path, weights = self.file(tmp_path)
+        encoder = make("efficientnet_unet", encoder_weights=path).encoder.model.state_dict()
+        assert encoder.keys() <= weights.keys()
+        assert all(torch.equal(tensor, weights[name]) for name, tensor in encoder.items())
+
+    def test_grey_photo_looks_the_same_to_a_gray_encoder(self, tmp_path):
+        path, _ = self.file(tmp_path)
+        features = []
+        for color in ("rgb", "gray"):
+            model = make("efficientnet_unet", encoder_weights=path, color=color).eval()
+            spread = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+            features.append(model.encoder(spread.expand(-1, model.channels, -1, -1))[-1])
+        torch.testing.assert_close(*features, rtol=1e-3, atol=1e-4)
+
+    def test_encoders_mean_and_std(self):
+        model = make("efficientnet_unet", encoder="tf_efficientnet_lite0")  # trained on (photo - 0.5) / 0.5
+        assert model.mean.flatten().tolist() == model.std.flatten().tolist() == [127.5] * 3
+
+    def test_encoders_learning_rate(self):
+        model = make("efficientnet_unet", encoder_lr_factor=0.1)
+        decoder, encoder = model.parameter_groups(0.5)
+        assert (decoder["lr"], encoder["lr"]) == (0.5, pytest.approx(0.05))
+        assert {id(p) for p in encoder["params"]} == {id(p) for p in model.encoder.parameters()}
+
+    def test_loading_fetches_no_weights(self, tmp_path):
+        path, _ = self.file(tmp_path)
+        arguments = BATCH_NORM | SMALL["efficientnet_unet"] | {"encoder_weights": path}
+        model = models.build("efficientnet_unet", arguments)
+        about = {"variant": "efficientnet_unet", "arguments": arguments}
+        models.save(tmp_path / "model.safetensors", model.state_dict(), about)
+        Path(path).unlink()
+        loaded, _ = models.load(tmp_path / "model.safetensors")
+        assert torch.equal(logits(loaded, photos(1, 3, 64, 64)), logits(model, photos(1, 3, 64, 64)))
+
+    @pytest.mark.parametrize("encoder", ["efficientnet-b0", "test_efficientnet"])
+    def test_without_a_network(self, encoder, tmp_path, monkeypatch):
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+        with pytest.raises(UserError, match=r"encoder_weights: .* could not be downloaded .* or to null") as error:
+            make("efficientnet_unet", encoder=encoder, encoder_weights="imagenet")
+        assert "\n" not in str(error.value)
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"encoder": "efficientnet-b9"}, "did you mean efficientnet-b"),
+            ({"encoder": "vit_base_patch16_224"}, "take a convolutional one"),
+            ({"encoder_weights": "nowhere.safetensors"}, "there is no file nowhere.safetensors"),
+            ({"encoder_weights": "FILE", "encoder": "efficientnet-b0"}, "such as tf_efficientnet_b0"),
+            ({"encoder_weights": "FILE", "encoder": "tf_efficientnet_lite0"}, "conv_stem.weight is .* needed"),
+            ({"encoder_weights": "FILE", "encoder": "resnet10t"}, "conv1.0.weight is missing, .* needed"),
+            ({"encoder_weights": "TEXT"}, "text.safetensors is not a whole safetensors file"),
+        ],
+    )
+    def test_mistakes(self, changes, message, tmp_path):
+        (tmp_path / "text.safetensors").write_text(json.dumps({"weights": None}))
+        paths = {"FILE": self.file(tmp_path)[0], "TEXT": str(tmp_path / "text.safetensors")}
+        with pytest.raises(UserError, match=message) as error:
+            make("efficientnet_unet", **{key: paths.get(value, value) for key, value in changes.items()})
+        assert "\n" not in str(error.value)
