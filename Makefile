@@ -23,7 +23,7 @@ check: .venv/requirements ## check params.yaml, and name the valid values where 
 	python -m stages.check
 
 test: lint ## lint, type check and tests
-	python -m pytest -n 2
+	python -m pytest -n 2 --dist loadfile
 
 lint: .venv/requirements-dev ## ruff and mypy
 	ruff check .

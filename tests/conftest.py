@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = {
@@ -35,15 +35,15 @@ SMALLEST = {"width": 2, "mid": 2}
 
 def set_params(folder: Path, changes: dict[str, Any]) -> None:
     """Writes `changes`, by dotted key, into the params.yaml of `folder`."""
-    yaml, path = YAML(), folder / "params.yaml"
-    params = yaml.load(path)
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text())
     for key, value in changes.items():
         *parents, last = key.split(".")
         node = params
         for parent in parents:
             node = node[parent]
         node[last] = value
-    yaml.dump(params, path)
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
 
 
 def photo_and_mask(size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +121,7 @@ def copy_project(folder: Path, variants: list[str]) -> Project:
             shutil.copy(ROOT / file, folder / file)
     project = Project(folder)
     set_params(folder, TINY | {"variants": variants})
-    params = YAML().load(folder / "params.yaml")
+    params = yaml.safe_load((folder / "params.yaml").read_text())
     for profile in ("synthetic", "local"):
         for variant, sizes in params[profile]["models"].items():
             smallest = {f"{profile}.models.{variant}.{key}": SMALLEST[key] for key in sizes if key in SMALLEST}

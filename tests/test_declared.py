@@ -5,15 +5,15 @@ import re
 from functools import cache
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from src.losses import known_losses
 from src.models import known_variants
 from src.sources import known_sources
 from tests.conftest import ROOT
 
-DVC = YAML(typ="safe").load(ROOT / "dvc.yaml")
-PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
+DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 STAGES = DVC["stages"]
 # What a module imports by a name that params.yaml holds, as dvc.yaml spells it, and the names there are.
 CHOSEN = {

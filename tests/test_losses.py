@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from ruamel.yaml import YAML
+import yaml
 
 from src.losses import build_loss, known_losses
 from src.stage import UserError
 from tests.conftest import ROOT
 
-BLOCKS = YAML(typ="safe").load(ROOT / "params.yaml")["losses"]
+BLOCKS = yaml.safe_load((ROOT / "params.yaml").read_text())["losses"]
 # Probabilities 0.5, 0.8, 0.2, 0.5 for the target 1, 1, 0, 0.
 PROBABILITY = torch.tensor([0.5, 0.8, 0.2, 0.5]).view(1, 1, 2, 2)
 LOGITS = PROBABILITY.logit()

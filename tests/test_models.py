@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import timm
 import torch
+import yaml
 from lightning_fabric import Fabric
-from ruamel.yaml import YAML
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,7 +38,7 @@ SMALL = {
         "encoder_lr_factor": 0.5,
     },
 }
-PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 TRAIN = TrainParams(**PARAMS["synthetic"]["train"])
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 from lightning_fabric import Fabric
-from ruamel.yaml import YAML
 
 from src import models
 from src.losses import build_loss
@@ -15,7 +15,7 @@ from src.training.schedule import TrainParams, ema_decay, learning_rate_factor
 from src.training.trainer import Trainer
 from tests.conftest import ROOT, photo_and_mask
 
-PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 AUGMENT = AugmentParams(**PARAMS["augment"])
 TRAIN = TrainParams(**PARAMS["synthetic"]["train"])
 MODEL = {"width": 4, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "rgb"}
