@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro check test lint fix benchmark lock clean
+.PHONY: help repro check demo test lint fix benchmark lock clean
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
@@ -21,6 +21,10 @@ repro: check ## create the environment, check the params, run the pipeline
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
 	python -m stages.check
+
+demo: .venv/requirements ## cut the people out of your photos: make demo PHOTO="a.jpg b.png"
+	@$(if $(PHOTO),,$(error name a photo: make demo PHOTO=path/to/photo.jpg))
+	python -m stages.demo $(PHOTO)
 
 test: lint ## lint, type check and tests
 	python -m pytest -n 2 --dist loadfile

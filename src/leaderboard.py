@@ -1,38 +1,41 @@
 """The variants side by side, best first."""
 
-import json
-from pathlib import Path
 from typing import Any
 
-from src.stage import UserError
+import numpy as np
 
-METRICS = Path("metrics")
-COLUMNS = ("dice", "dice_low", "dice_high", "dice_raw", "iou", "precision", "recall")
+from src.bootstrap import interval
+from src.evaluation import read_table
+from src.metrics import read_metrics
 
-
-def read_metrics(variant: str) -> dict[str, Any]:
-    """metrics/VARIANT.json; raises UserError if it is not there."""
-    path = METRICS / f"{variant}.json"
-    if not path.exists():
-        raise UserError(f"{path} is missing; run dvc repro evaluate@{variant}")
-    return json.loads(path.read_text())
-
-
-def write_metrics(variant: str, metrics: dict[str, Any]) -> None:
-    """Writes metrics/VARIANT.json."""
-    METRICS.mkdir(exist_ok=True)
-    (METRICS / f"{variant}.json").write_text(json.dumps(metrics, indent=2) + "\n")
+COLUMNS = ("dice", "dice_low", "dice_high", "dice_raw", "iou", "boundary_iou", "precision", "recall")
 
 
 def leaderboard(variants: list[str], release: str) -> dict[str, Any]:
-    """The variants' holdout metrics and val Dice, sorted by holdout Dice, and which of them leads."""
+    """The variants' holdout metrics and val Dice, sorted by holdout Dice, and which of them leads.
+
+    `behind` is how much a variant lacks to the leader on the same photos, with a 95 % bootstrap interval of that.
+    """
     rows = []
     for variant in variants:
         metrics = read_metrics(variant)
         holdout = {column: metrics["holdout"][column] for column in COLUMNS}
-        rows.append({"variant": variant, **holdout, "val_dice": metrics["val"]["dice"]})
+        rows.append(
+            {"variant": variant, **holdout, "val_dice": metrics["val"]["dice"], "threshold": metrics["threshold"]}
+        )
     rows.sort(key=lambda row: (-row["dice"], row["variant"]))
+    leader = holdout_dice(rows[0]["variant"])
+    for row in rows:
+        lack = leader - holdout_dice(row["variant"])
+        low, high = interval(lack)
+        row["behind"] = {"dice": float(lack.mean()), "low": low, "high": high}
     return {"release": release, "leader": rows[0]["variant"], "variants": rows}
+
+
+def holdout_dice(variant: str) -> np.ndarray:
+    """The Dice of each holdout photo, float64 (N,)."""
+    photos = read_table(variant, "photos.csv")
+    return photos.loc[photos["part"] == "holdout", "dice"].to_numpy(dtype=np.float64)
 
 
 def advice(board: dict[str, Any]) -> str:
@@ -56,13 +59,13 @@ def markdown(board: dict[str, Any]) -> str:
         "",
         "Mean Dice per photo on the holdout at the photos' own size, with its 95 % bootstrap interval.",
         "",
-        "| # | variant | Dice | 95 % interval | before clean-up | IoU | precision | recall | val Dice |",
-        "|--:|---|--:|---|--:|--:|--:|--:|--:|",
+        "| # | variant | Dice | 95 % interval | before clean-up | IoU | boundary IoU | precision | recall | val Dice |",
+        "|--:|---|--:|---|--:|--:|--:|--:|--:|--:|",
     ]
     for place, row in enumerate(board["variants"], start=1):
         lines.append(
             f"| {place} | {row['variant']} | **{row['dice']:.4f}** | {row['dice_low']:.3f} - {row['dice_high']:.3f} "
-            f"| {row['dice_raw']:.4f} | {row['iou']:.4f} | {row['precision']:.4f} | {row['recall']:.4f} "
-            f"| {row['val_dice']:.4f} |"
+            f"| {row['dice_raw']:.4f} | {row['iou']:.4f} | {row['boundary_iou']:.4f} | {row['precision']:.4f} "
+            f"| {row['recall']:.4f} | {row['val_dice']:.4f} |"
         )
     return "\n".join([*lines, "", advice(board), ""])

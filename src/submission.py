@@ -7,17 +7,17 @@ from tqdm.contrib.concurrent import thread_map
 
 from src import rle
 from src.images import Array8
-from src.postprocess import PostprocessParams, clean, threshold_mask, upsample
+from src.postprocess import PostprocessParams, final_mask
 
 SUBMISSIONS = Path("submissions")
 
 
-def submission(maps: Array8, rows: pd.DataFrame, params: PostprocessParams) -> pd.DataFrame:
+def submission(maps: Array8, rows: pd.DataFrame, threshold: float, params: PostprocessParams) -> pd.DataFrame:
     """The rows `id, encoded_pixels` for the maps (N, S, S) of the test photos in `rows`, at the photos' own size."""
 
     def encode(item: tuple[Array8, int, int]) -> str:
         probability, height, width = item
-        return rle.encode(clean(threshold_mask(upsample(probability, height, width), params.threshold), params))
+        return rle.encode(final_mask(probability, (height, width), threshold, params))
 
     items = list(zip(maps, rows["height"], rows["width"], strict=True))
     codes = thread_map(encode, items, desc="encode", unit="photo")

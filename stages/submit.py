@@ -1,6 +1,7 @@
-"""submit VARIANT: submissions/VARIANT.csv, ready to hand in."""
+"""submit VARIANT: submissions/VARIANT.csv, ready to hand in, by the threshold that evaluate settled on."""
 
 from src import stage
+from src.metrics import read_metrics
 from src.postprocess import PostprocessParams
 from src.predictions import read_predictions
 from src.prepared import TEST, read_rows
@@ -9,9 +10,10 @@ from src.submission import SUBMISSIONS, submission, write_submission
 
 def main(variant: str) -> None:
     params = stage.read_params("postprocess", PostprocessParams)
+    threshold = read_metrics(variant)["threshold"]
     rows = read_rows(TEST)
     maps = read_predictions(variant, "test", expected=len(rows))
-    write_submission(submission(maps, rows, params), SUBMISSIONS / f"{variant}.csv")
+    write_submission(submission(maps, rows, threshold, params), SUBMISSIONS / f"{variant}.csv")
 
 
 if __name__ == "__main__":

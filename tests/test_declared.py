@@ -102,6 +102,17 @@ def test_every_param_a_stage_reads_is_declared_and_no_other(stage):
     assert set(STAGES[stage].get("params", [])) == used_params(stage)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_template_a_stage_renders_is_declared_and_no_other(stage):
+    todo = set(re.findall(r'render\(\s*"(\w+\.html)"', (ROOT / f"stages/{stage}.py").read_text()))
+    used = set()
+    while todo:
+        name = todo.pop()
+        used.add(f"templates/{name}")
+        todo |= set(re.findall(r'(?:extends |include_raw\()"([\w.]+)"', (ROOT / f"templates/{name}").read_text()))
+    assert {dep for dep in STAGES[stage]["deps"] if dep.startswith("templates/")} == used
+
+
 def test_params_are_read_by_the_stage_scripts_alone():
     for file in (ROOT / "src").rglob("*.py"):
         if file.name != "stage.py":
@@ -113,8 +124,8 @@ def test_every_variant_is_in_every_plot(variant):
     overlays = [plot for plot in DVC["plots"] if isinstance(plot, dict)]
     for plot in overlays:
         ((name, settings),) = plot.items()
-        assert any(file.startswith(f"plots/training/{variant}/") for file in settings["y"]), (
-            f"dvc.yaml: plots: {name}: add a line for plots/training/{variant}"
+        assert any(re.match(rf"plots/(training|evaluation)/{variant}/", file) for file in settings["y"]), (
+            f"dvc.yaml: plots: {name}: add a line for {variant}"
         )
     images = f"plots/training/{variant}/plots/images"
     assert images in DVC["plots"], f"dvc.yaml: plots: add {images}"

@@ -33,7 +33,7 @@ def metrics(project, variant="unet"):
 
 class TestRepro:
     def test_a_clean_clone_runs_every_stage_once(self, project):
-        stages = ["download", "prepare", "split", "report"]
+        stages = ["download", "prepare", "split", "describe", "report"]
         stages += [f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "submit") for v in VARIANTS]
         assert sorted(project.first) == sorted(stages)
 
@@ -91,7 +91,7 @@ class TestRepro:
 class TestOnlyWhatChangedReruns:
     def test_postprocessing_reruns_only_what_follows_the_predictions(self, project):
         shutil.move(project.root / "data/raw", project.root.parent / "raw")  # proof that no raw photo is read
-        project.set(postprocess__threshold=0.4)
+        project.set(postprocess__threshold="auto")
         assert set(project.repro("--allow-missing")) == DOWNSTREAM
         shutil.move(project.root.parent / "raw", project.root / "data/raw")
         project.set(postprocess__threshold=0.5)

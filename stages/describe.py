@@ -1,0 +1,53 @@
+"""describe: report/dataset.html and plots/dataset, what is in the photos before any model is trained."""
+
+from pathlib import Path
+
+from src import stage
+from src.charts import bars
+from src.dataset import contact_sheet, coverage_histogram, examples, facts, suspects, tile
+from src.page import data_uri, render
+from src.pictures import write_picture
+from src.prepared import LABELLED, TEST, read_masks, read_photos, read_rows
+from src.split import SplitParams, read_split
+from src.traits import TraitParams
+
+PAGE = Path("report/dataset.html")
+PLOTS = Path("plots/dataset")
+MOST_SUSPECTS = 24
+
+
+def main() -> None:
+    profile = stage.read_params("profile", str)
+    traits = stage.read_params("traits", TraitParams)
+    distance = stage.read_params("split", SplitParams).duplicate_distance
+    rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_masks()
+    wrong = suspects(masks)
+    shown = examples(rows, each=6)
+    wanted = {index for indices in shown.values() for index in indices} | {s.position for s in wrong[:MOST_SUSPECTS]}
+    tiles = {
+        index: tile(photos[index], masks[index], int(rows["height"][index]), int(rows["width"][index]))
+        for index in sorted(wanted)
+    }
+    histogram = coverage_histogram(rows["coverage"])
+    page = render(
+        "dataset.html",
+        profile=profile,
+        traits=traits,
+        distance=distance,
+        facts=facts(rows, read_rows(TEST), read_split()),
+        coverage=bars("coverage", histogram, x_label="share of the photo that is person"),
+        shown={kind: [(rows["id"][i], rows["coverage"][i], i) for i in indices] for kind, indices in shown.items()},
+        suspects=[(rows["file"][suspect.position], suspect.why, suspect.position) for suspect in wrong[:MOST_SUSPECTS]],
+        suspect_count=len(wrong),
+        tiles={index: data_uri(picture) for index, picture in tiles.items()},
+    )
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page)
+    PLOTS.mkdir(parents=True, exist_ok=True)
+    histogram.to_csv(PLOTS / "coverage.tsv", sep="\t", index=False)
+    write_picture(contact_sheet([tiles[i] for i in sorted(set().union(*shown.values()))]), PLOTS / "contact_sheet.jpg")
+    print(f"{PAGE}: {len(rows)} labelled photos, {len(wrong)} suspicious masks")
+
+
+if __name__ == "__main__":
+    stage.run(main)

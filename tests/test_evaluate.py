@@ -1,0 +1,190 @@
+"""Scores beyond Dice, the choice of a threshold, and that the headline is what a submission would score."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
+
+from src import rle, stage
+from src.bootstrap import interval
+from src.boundary import boundary_iou
+from src.evaluation import histogram
+from src.metrics import read_metrics
+from src.pictures import FALSE_ALARM, MISS, choose, difference
+from src.postprocess import PostprocessParams, majority, threshold_mask
+from src.predictions import read_predictions
+from src.prepared import LABELLED, NativeMasks, read_rows
+from src.scores import count, dice
+from src.split import part_indices, read_split
+from src.submission import read_submission, submission, write_submission
+from src.threshold import THRESHOLDS, best_threshold, dice_by_threshold
+from stages import evaluate, submit
+from tests.conftest import set_params
+from tests.workspace import PARTS, make_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    make_workspace(tmp_path)
+    return tmp_path
+
+
+class TestHeadline:
+    @pytest.mark.parametrize("threshold", ["auto", 0.35])
+    def test_val_dice_is_that_of_the_decoded_submission_of_those_photos(self, workspace, threshold):
+        set_params(workspace, {"postprocess.threshold": threshold})
+        evaluate.main("residual_unet")
+        metrics = read_metrics("residual_unet")
+        assert threshold in ("auto", metrics["threshold"])
+
+        rows, indices = read_rows(LABELLED), part_indices(read_split(), "val")
+        params = stage.read_params("postprocess", PostprocessParams)
+        maps = read_predictions("residual_unet", "val", expected=len(indices))
+        write_submission(submission(maps, rows.iloc[indices], metrics["threshold"], params), Path("val.csv"))
+        masks, scores = NativeMasks(rows), []
+        for index, code in zip(indices, read_submission(Path("val.csv"))["encoded_pixels"], strict=True):
+            target = masks[index]
+            scores.append(dice(count(rle.decode(code, *target.shape), target)))
+        assert metrics["val"]["dice"] == pytest.approx(np.mean(scores), abs=1e-9)
+        assert 0.5 < metrics["val"]["dice"] < 1
+
+    def test_submit_uses_the_threshold_that_evaluate_wrote(self, workspace):
+        evaluate.main("unet")
+        submit.main("unet")
+        first = read_submission(Path("submissions/unet.csv"))
+        path = workspace / "metrics/unet.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": 0.9}))
+        submit.main("unet")
+        assert list(read_submission(Path("submissions/unet.csv"))["encoded_pixels"]) != list(first["encoded_pixels"])
+
+    def test_submit_without_metrics_says_what_to_run(self, workspace):
+        with pytest.raises(stage.UserError, match=r"metrics/unet\.json is missing; run dvc repro evaluate@unet"):
+            submit.main("unet")
+
+    def test_every_photo_and_picture_is_on_record(self, workspace):
+        evaluate.main("unet")
+        scores = workspace / "plots/evaluation/unet/scores"
+        lines = (scores / "photos.csv").read_text().splitlines()
+        assert len(lines) == 1 + PARTS.count("val") + PARTS.count("holdout")
+        pictures = (scores / "pictures.csv").read_text().splitlines()[1:]
+        files = {path.name for path in (workspace / "plots/evaluation/unet/pictures").iterdir()}
+        assert {line.split(",")[0] for line in pictures} == files
+        assert {"worst_1.jpg", "median_1.jpg", "best_1.jpg"} <= files
+
+
+class TestThreshold:
+    @settings(deadline=None, max_examples=30)
+    @given(arrays(np.uint8, (6, 7)), arrays(np.uint8, (6, 7), elements=st.integers(0, 1)))
+    def test_the_curve_is_the_dice_of_every_single_mask(self, probability, target):
+        expected = [dice(count(threshold_mask(probability, t), target)) for t in THRESHOLDS]
+        assert dice_by_threshold(probability, target) == pytest.approx(expected, abs=1e-12)
+
+    def test_each_threshold_tells_one_more_byte_apart(self):
+        ramp = np.arange(256, dtype=np.uint8)[None]
+        assert [int(threshold_mask(ramp, t).sum()) for t in THRESHOLDS] == list(range(255, 0, -1))
+
+    def test_nobody_there_and_nobody_predicted_is_one_and_a_false_alarm_is_zero(self):
+        curve = dice_by_threshold(np.full((4, 4), 100, np.uint8), np.zeros((4, 4), np.uint8))
+        assert (curve == (THRESHOLDS > 100 / 255)).all()
+
+    def test_the_best_is_taken_and_of_equals_the_nearest_to_one_half(self):
+        curve = np.zeros(255)
+        curve[[10, 100, 240]] = 0.9
+        assert best_threshold(curve) == THRESHOLDS[100]
+        curve[40] = 0.91
+        assert best_threshold(curve) == THRESHOLDS[40]
+        assert best_threshold(np.ones(255)) == 0.5
+
+    @pytest.mark.parametrize("value", ["auto", 0.5, 0.01])
+    def test_auto_or_a_number_between_0_and_1(self, value):
+        assert PostprocessParams(threshold=value, smooth_px=0, min_component_px=0).threshold == value
+
+    @pytest.mark.parametrize("value", ["best", 0.0, 1.0, 1, True, None])
+    def test_nothing_else(self, value):
+        with pytest.raises(ValidationError, match="must be auto, or a number greater than 0 and less than 1"):
+            PostprocessParams(threshold=value, smooth_px=0, min_component_px=0)
+
+
+class TestBoundaryIou:
+    def square(self, x=5):
+        mask = np.zeros((50, 50), np.uint8)  # a diagonal of 71 pixels: bands of one pixel
+        mask[20:30, x : x + 10] = 1
+        return mask
+
+    def test_hand_worked(self):
+        nobody = np.zeros((50, 50), np.uint8)
+        assert boundary_iou(nobody, nobody) == 1
+        assert boundary_iou(self.square(), nobody) == boundary_iou(nobody, self.square()) == 0
+        assert boundary_iou(self.square(), self.square()) == 1
+        # Rings of 36 pixels, one to the right of the other: they share 9 pixels above and 9 below.
+        assert boundary_iou(self.square(5), self.square(6)) == pytest.approx(18 / 54)
+
+    def test_the_edge_of_the_photo_is_an_outline(self):
+        full, without_corner = np.ones((50, 50), np.uint8), np.ones((50, 50), np.uint8)
+        without_corner[0, 0] = 0
+        assert boundary_iou(full, without_corner) == pytest.approx((4 * 49 - 1) / (4 * 49 + 1))
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_it_is_the_papers_definition(self, seed):
+        rng = np.random.default_rng(seed)
+        pair = [(cv2.GaussianBlur(rng.random((120, 90)), (0, 0), 6) > 0.5).astype(np.uint8) for _ in range(2)]
+
+        def band(mask):
+            padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+            return mask - cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=3)[1:-1, 1:-1]
+
+        ours, theirs = map(band, pair)
+        expected = (ours & theirs).sum() / (ours | theirs).sum()
+        assert boundary_iou(*pair) == pytest.approx(expected)
+
+
+class TestInterval:
+    def test_it_is_scipys_percentile_bootstrap_and_the_same_every_time(self):
+        from scipy.stats import bootstrap  # noqa: PLC0415 - slow to import, and only this test needs it
+
+        values = np.random.default_rng(0).beta(9, 2, 60)
+        theirs = bootstrap((values,), np.mean, method="percentile", rng=1).confidence_interval
+        assert interval(values) == pytest.approx(tuple(theirs), abs=0.004)
+        assert interval(values) == interval(values.copy())
+
+    def test_equal_or_single_values_have_no_spread(self):
+        assert interval(np.full(5, 0.7)) == (0.7, 0.7)
+        assert interval(np.array([0.4])) == (0.4, 0.4)
+
+
+class TestPictures:
+    def test_no_photo_is_chosen_twice_and_few_photos_are_enough(self, workspace):
+        rows = read_rows(LABELLED)
+        scores = rows["coverage"]
+        for n in (1, 2, 9, 24):
+            chosen = choose(scores[:n], rows[:n])
+            assert len({choice.position for choice in chosen}) == len(chosen) >= min(n, 4)
+            assert chosen[0] == ("worst", 1, int(np.argmin(scores[:n])))
+
+    def test_the_difference_shows_what_was_found_missed_and_invented(self):
+        photo = np.full((1, 4, 3), 100, np.uint8)
+        target, predicted = np.array([[0, 1, 1, 0]], np.uint8), np.array([[0, 1, 0, 1]], np.uint8)
+        background, found, missed, invented = difference(photo, target, predicted)[0].tolist()
+        assert background == [100, 100, 100]
+        assert len({tuple(c) for c in (background, found, missed, invented)}) == 4
+        assert missed == [round(0.2 * 100 + 0.8 * c) for c in MISS]
+        assert invented == [round(0.2 * 100 + 0.8 * c) for c in FALSE_ALARM]
+
+    def test_the_histogram_counts_every_photo_the_perfect_one_too(self):
+        table = histogram(np.array([0.0, 0.04, 0.5, 1.0]))
+        assert table["photos"].sum() == 4
+        assert table["photos"].iloc[0] == 2
+        assert table["photos"].iloc[-1] == 1
+
+
+@pytest.mark.parametrize("size", [3, 5, 7, 31])
+def test_the_majority_filter_is_the_median_filter(size):
+    mask = (np.random.default_rng(size).random((70, 50)) > 0.5).astype(np.uint8)
+    assert (majority(mask, size) == cv2.medianBlur(mask, size)).all()

@@ -1,0 +1,374 @@
+"""The report and the dataset page, opened in a real browser; what they advise; and the demo."""
+
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from src import models, stage
+from src.advice import next_steps
+from src.dataset import facts, suspects
+from src.demo import names
+from src.learning import Learning, read_learning
+from src.metrics import write_metrics
+from stages import demo, describe, evaluate, report
+from tests.conftest import ROOT, set_params
+from tests.workspace import VARIANTS, make_workspace
+
+PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+needs_browser = pytest.mark.skipif(
+    not (BROWSER and DRIVER), reason="no Chromium here: apt-get install chromium chromium-driver"
+)
+PHONE, DESKTOP = (390, 800), (1280, 900)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> Path:
+    """The folder report/ of a project of three variants."""
+    folder = tmp_path_factory.mktemp("pages")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make_workspace(folder)
+        for variant in VARIANTS:
+            evaluate.main(variant)
+        describe.main()
+        report.main()
+    return folder / "report"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium that records its console and every request."""
+    from selenium import webdriver  # noqa: PLC0415 - only where there is a browser
+    from selenium.webdriver.chrome.service import Service  # noqa: PLC0415
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for flag in (
+            *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"),
+            *("disable-background-networking", "disable-component-update", "disable-dev-shm-usage"),
+            f"user-data-dir={profile}",
+        ):
+            options.add_argument(f"--{flag}")
+        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        yield driver
+        driver.quit()
+
+
+def open_page(browser, path: Path, size=DESKTOP, scheme="light") -> None:
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get(path.as_uri())
+
+
+def find(browser, selector: str) -> list:
+    return browser.find_elements("css selector", selector)
+
+
+@needs_browser
+class TestInTheBrowser:
+    @pytest.mark.parametrize("page", ["index.html", "dataset.html"])
+    def test_no_error_and_nothing_but_the_file_is_asked_for(self, browser, pages, page):
+        browser.get_log("browser"), browser.get_log("performance")
+        open_page(browser, pages / page)
+        assert browser.execute_script("return [...document.images].every(image => image.naturalWidth > 0)")
+        assert browser.get_log("browser") == []
+        events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+        asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        assert [url for url in asked if not url.startswith("data:")] == [(pages / page).as_uri()]
+
+    def test_a_column_sorts_and_sorts_back_by_keyboard_too(self, browser, pages):
+        open_page(browser, pages / "index.html")
+
+        def column(number):
+            cells = find(browser, f"#board tbody tr > :nth-child({number})")
+            return [cell.get_attribute("data-value") for cell in cells]
+
+        dice = [float(value) for value in column(2)]
+        assert dice == sorted(dice, reverse=True)
+        first, second = find(browser, "#board th button")[:2]
+        first.click()
+        assert column(1) == sorted(VARIANTS)
+        assert first.find_element("xpath", "..").get_attribute("aria-sort") == "ascending"
+        assert second.find_element("xpath", "..").get_attribute("aria-sort") is None
+        for expected in (dice, dice[::-1]):
+            second.send_keys("\n")
+            assert [float(value) for value in column(2)] == expected
+
+    def test_the_gallery_filters_by_variant_kind_and_trait(self, browser, pages):
+        open_page(browser, pages / "index.html")
+
+        def shown():
+            return [shot for shot in find(browser, ".shots figure") if shot.is_displayed()]
+
+        def press(name, value):
+            find(browser, f"button[data-filter={name}][value={value}]")[0].send_keys(" ")
+
+        everything = len(shown())
+        assert {shot.get_attribute("data-variant") for shot in shown()} == {"unet"}
+        press("variant", "unet_paper")
+        assert {shot.get_attribute("data-variant") for shot in shown()} == {"unet_paper"}
+        press("trait", "cut")
+        assert 0 < len(shown()) < everything
+        assert all("cut" in shot.get_attribute("data-traits").split() for shot in shown())
+        press("kind", "worst")
+        assert {shot.get_attribute("data-kind") for shot in shown()} <= {"worst"}
+        pressed = find(browser, "button[aria-pressed=true]")
+        assert {button.get_attribute("value") for button in pressed} == {"unet_paper", "cut", "worst"}
+        press("trait", "all")
+        press("kind", "all")
+        assert find(browser, ".gallery output")[0].text == f"{len(shown())} photos"
+
+    @pytest.mark.parametrize("page", ["index.html", "dataset.html"])
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_a_phone_shows_it_without_scrolling_sideways_in_both_schemes(self, browser, pages, page, scheme):
+        open_page(browser, pages / page, PHONE, scheme)
+        assert browser.execute_script("return document.documentElement.scrollWidth") == PHONE[0]
+        colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        brightness = np.mean([int(part) for part in re.findall(r"\d+", colour)[:3]])
+        assert (brightness > 128) == (scheme == "light")
+        smallest = browser.execute_script(
+            "return Math.min(...[...document.querySelectorAll('svg text')].map(t => t.getBoundingClientRect().height))"
+        )
+        assert smallest >= 8
+
+
+class TestThePages:
+    @pytest.mark.parametrize("page", ["index.html", "dataset.html"])
+    def test_they_are_one_file_each_with_alternatives_for_all_pictures(self, pages, page):
+        html = (pages / page).read_text()
+        assert not re.search(r"https?://|@import|url\((?!#)", html.replace("http://www.w3.org/", ""))
+        sources = re.findall(r'\bsrc="([^"]{0,30})', html)
+        assert sources
+        assert all(source.startswith("data:image/webp;base64,") for source in sources)
+        assert all(re.search(r'alt="[^"]{10,}"', tag) for tag in re.findall(r"<img [^>]*>", html))
+        assert len(re.findall(r"<svg ", html)) == len(re.findall(r'<svg [^>]*aria-hidden="true"', html))
+        ids = re.findall(r'\bid="([^"]+)"', html)
+        assert len(ids) == len(set(ids))
+        assert set(re.findall(r"(?:href=\"#|url\(#)([^\"')]+)", html)) <= set(ids)
+
+    def test_the_report_has_the_numbers_of_the_leaderboard(self, pages):
+        html = (pages / "index.html").read_text()
+        board = json.loads((pages / "leaderboard.json").read_text())
+        assert [row["variant"] for row in board["variants"]] == list(VARIANTS)  # from little noise to much
+        for row in board["variants"]:
+            assert f"{row['dice']:.4f}" in html
+        assert board["variants"][0]["behind"] == {"dice": 0, "low": 0, "high": 0}
+        assert all(row["behind"]["low"] <= row["behind"]["dice"] <= row["behind"]["high"] for row in board["variants"])
+
+    def test_the_same_results_give_the_same_bytes(self, pages, monkeypatch):
+        monkeypatch.chdir(pages.parent)
+        before = {path.name: path.read_bytes() for path in pages.iterdir()}
+        describe.main()
+        report.main()
+        assert {path.name: path.read_bytes() for path in pages.iterdir()} == before
+
+    def test_eight_variants_of_photos_stay_below_five_megabytes(self, pages):
+        shots = re.findall(r'src="(data:[^"]*)"', (pages / "index.html").read_text())
+        per_variant = len(shots) / len(VARIANTS)
+        assert per_variant <= 16
+        photo = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (516, 516, 3), np.uint8), (0, 0), 2)
+        assert 8 * 16 * len(report.overview.data_uri(photo)) < 5e6
+
+    def test_names_from_the_photos_cannot_become_markup(self, pages):
+        assert "<b>" not in report.render("base.html", x="<b>").split("</style>")[1]
+
+    @pytest.mark.parametrize("path", ["plots/evaluation/unet", "plots/training/unet"])
+    def test_a_missing_folder_is_named_with_the_command_that_brings_it(self, pages, monkeypatch, path):
+        monkeypatch.chdir(pages.parent)
+        shutil.move(path, "elsewhere")
+        try:
+            with pytest.raises(stage.UserError, match=rf"{path}/.* is not on this machine; run dvc pull \w+@unet"):
+                report.main()
+        finally:
+            shutil.move("elsewhere", path)
+
+
+class TestDataset:
+    def test_suspicious_masks_are_found_and_ordinary_ones_are_not(self):
+        person = np.zeros((40, 40), np.uint8)
+        cv2.circle(person, (20, 25), 9, 1, -1)
+        standing_at_the_bottom = person.copy()
+        standing_at_the_bottom[25:, 14:27] = 1
+        box = np.zeros((40, 40), np.uint8)
+        box[5:20, 8:30] = 1
+        nobody, everybody = np.zeros((40, 40), np.uint8), np.ones((40, 40), np.uint8)
+        masks = np.stack([person, nobody, standing_at_the_bottom, everybody, 1 - person, box])
+        found = {suspect.position: suspect.why.split(":")[0] for suspect in suspects(masks)}
+        assert found == {1: "empty", 3: "full", 4: "hugs the frame", 5: "a rectangle rather than an outline"}
+
+    def test_counts_shares_and_copies(self):
+        traits = {"small": [True, False, False], "cut": [False] * 3, "grey": [True, True, False], "glare": [False] * 3}
+        labelled = pd.DataFrame({"width": 8, "height": [9, 9, 6], "coverage": [0.1, 0.2, 0.6], **traits})
+        test = pd.DataFrame({"width": [8], "height": [9], "grey": [True], "glare": [False]})
+        split = pd.DataFrame({"id": list("abc"), "part": ["train", "val", "holdout"], "group": list("aac")})
+        found = facts(labelled, test, split)
+        parts = {part["name"]: part for part in found["parts"]}
+        assert parts["all labelled"]["traits"] == {"small": 1, "cut": 0, "grey": 2, "glare": 0}
+        assert parts["test"]["traits"] == {"small": None, "cut": None, "grey": 1, "glare": 0}
+        assert parts["val"]["photos"] == 1
+        assert found["sizes"] == [("8 x 9", 3), ("8 x 6", 1)]
+        assert found["copies"] == [["a", "b"]]
+
+
+def results(**changes):
+    """A board, metrics and learning in which nothing stands out, but for `changes` of the leader's holdout scores."""
+    scores = {"dice": 0.95, "dice_raw": 0.949, "boundary_iou": 0.85, "precision": 0.95, "recall": 0.95}
+    scores |= {"traits": {"small": {"dice": 0.94, "photos": 9}}} | changes
+    rows = [{"variant": "unet", "behind": {"low": 0}}, {"variant": "unet_paper", "behind": {"low": 0.1}}]
+    board = {"leader": "unet", "release": changes.get("release", "unet"), "variants": rows}
+    metrics = {"unet": {"threshold": changes.get("threshold", 0.5), "holdout": scores, "val": {"dice": 0.955}}}
+    return board, metrics
+
+
+CALM = Learning(np.array([0.5, 0.9, 0.9]), np.array([1.0, 0.5, 0.5]), 1, "settled")
+SETTINGS = {
+    "profile": "synthetic",
+    "loss": "bce_dice",
+    "image_size": 256,
+    "models": {"unet": {"dropout": 0.1}},
+    "split": {"fold": 0, "folds": 5},
+    "train": {"epochs": 10, "weight_decay": 0.01},
+}
+
+
+class TestAdvice:
+    @pytest.mark.parametrize(
+        ("changes", "verdict", "expected"),
+        [
+            ({}, "settled", []),
+            ({"release": "unet_paper"}, "settled", ["-S release=unet"]),
+            ({}, "improving", ["-S synthetic.train.epochs=20"]),
+            ({}, "over-fitting", ["-S models.unet.dropout=0.25 -S synthetic.train.weight_decay=0.05"]),
+            ({"threshold": 0.2}, "settled", ["-S loss=focal_tversky"]),
+            ({"threshold": 0.9}, "settled", ["-S loss=combined"]),
+            ({"recall": 0.9}, "settled", ["-S loss=focal_tversky -S losses.focal_tversky.alpha=0.8"]),
+            ({"boundary_iou": 0.6}, "settled", ["-S loss=combined_edge"]),
+            ({"dice_raw": 0.96}, "settled", ["-S postprocess.smooth_px=0"]),
+            ({"traits": {"small": {"dice": 0.7, "photos": 9}}}, "settled", ["-S image_size=384"]),
+            ({"traits": {"glare": {"dice": 0.7, "photos": 9}}}, "settled", ["-S augment.color=0.5"]),
+            ({"dice": 0.92, "dice_raw": 0.92}, "settled", ["-S split.fold=1"]),
+        ],
+    )
+    def test_each_finding_has_its_command_and_no_other(self, changes, verdict, expected):
+        steps = next_steps(*results(**changes), {"unet": CALM._replace(verdict=verdict)}, SETTINGS)
+        assert len(steps) == len(expected), steps
+        for step, part in zip(steps, expected, strict=True):
+            assert part in step.command
+
+    def test_a_close_race_asks_for_more_seeds(self):
+        board, metrics = results()
+        board["variants"][1]["behind"]["low"] = -0.001
+        (step,) = next_steps(board, metrics, {"unet": CALM}, SETTINGS)
+        assert "seed=1,2,3" in step.command
+
+    def test_every_key_it_names_is_in_params(self):
+        changes = {"threshold": 0.9, "boundary_iou": 0.1, "dice_raw": 1.0, "release": "unet_paper", "dice": 0.9}
+        commands = []
+        for verdict in ("improving", "over-fitting"):
+            for trait in ("small", "cut", "grey", "glare"):
+                case = changes | {"traits": {trait: {"dice": 0.1, "photos": 1}}}
+                commands += next_steps(*results(**case), {"unet": CALM._replace(verdict=verdict)}, SETTINGS)
+        for step in commands:
+            for key in re.findall(r"-S '?([\w.]+)=", step.command):
+                node = PARAMS
+                for name in key.split("."):
+                    assert name in node, key
+                    node = node[name]
+
+    @pytest.mark.parametrize(
+        ("dice", "loss", "verdict"),
+        [
+            ([0.5, 0.8, 0.9, 0.9, 0.9, 0.9], [1, 0.5, 0.4, 0.4, 0.4, 0.4], "settled"),
+            ([0.5, 0.8, 0.9, 0.88, 0.86, 0.85], [1, 0.5, 0.4, 0.3, 0.2, 0.1], "over-fitting"),
+            ([0.5, 0.8, 0.9, 0.88, 0.86, 0.85], [1, 0.5, 0.4, 0.5, 0.6, 0.7], "settled"),
+            ([0.5, 0.6, 0.7, 0.8, 0.85, 0.9], [1, 0.9, 0.8, 0.7, 0.6, 0.5], "improving"),
+            ([0.5], [1], "settled"),
+        ],
+    )
+    def test_the_verdict_on_the_curves(self, tmp_path, monkeypatch, dice, loss, verdict):
+        monkeypatch.chdir(tmp_path)
+        for name, values in (("val/dice_smoothed", dice), ("train/loss", loss)):
+            path = Path(f"plots/training/unet/plots/metrics/{name}.tsv")
+            path.parent.mkdir(parents=True)
+            pd.DataFrame({"step": range(len(values)), path.stem: values}).to_csv(path, sep="\t", index=False)
+        assert read_learning("unet").verdict == verdict
+
+
+class TestDemo:
+    @pytest.fixture
+    def trained(self, tmp_path, monkeypatch) -> Path:
+        """A project with one tiny model and nothing else."""
+        monkeypatch.chdir(tmp_path)
+        shutil.copy(ROOT / "params.yaml", tmp_path)
+        set_params(tmp_path, {"release": "unet", "image_size": 32, "compute.device": "cpu"})
+        arguments = {"width": 2, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "rgb"}
+        model = models.build("unet", arguments)
+        models.save(Path("models/unet.safetensors"), model.state_dict(), {"variant": "unet", "arguments": arguments})
+        return tmp_path
+
+    def photo(self, path: Path, size=(90, 60), **options) -> Path:
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), np.uint8)).save(path, **options)
+        return path
+
+    def test_all_three_pictures_are_upright_and_of_the_photos_size(self, trained):
+        exif = Image.Exif()
+        exif[0x0112] = 6  # the camera was held upright: 90 x 60 pixels to be turned by a quarter
+        paths = [
+            self.photo(trained / "a/me.jpg", exif=exif),
+            self.photo(trained / "b/me.png"),
+            self.photo(trained / "c.webp"),
+        ]
+        demo.main(*map(str, paths))
+        for stem, size in (("me", (60, 90)), ("me-2", (90, 60)), ("c", (90, 60))):
+            pictures = {kind: Image.open(trained / f"demo/{stem}-{kind}.png") for kind in ("mask", "overlay", "cutout")}
+            assert {kind: picture.mode for kind, picture in pictures.items()} == {
+                "mask": "L",
+                "overlay": "RGB",
+                "cutout": "RGBA",
+            }
+            assert {picture.size for picture in pictures.values()} == {size}
+            assert set(np.unique(np.asarray(pictures["mask"]))) <= {0, 255}
+            assert ((np.asarray(pictures["cutout"])[..., 3] > 0) >= (np.asarray(pictures["mask"]) > 0)).all()
+
+    def test_the_leader_is_used_with_its_own_threshold_if_it_is_here(self, trained, capsys):
+        photo = self.photo(trained / "c.png")
+        (trained / "report").mkdir()
+        for threshold, share in ((0.004, "100.0%"), (0.996, "0.0%")):
+            write_metrics("unet", {"threshold": threshold})
+            demo.main(str(photo))
+            assert share in capsys.readouterr().out
+        (trained / "report/leaderboard.json").write_text(json.dumps({"leader": "unet_paper"}))
+        assert demo.best_variant("unet") == "unet"
+        (trained / "models/unet_paper.safetensors").touch()
+        assert demo.best_variant("unet") == "unet_paper"
+
+    def test_mistakes_are_one_line(self, trained):
+        with pytest.raises(stage.UserError, match="name at least one photo"):
+            demo.main()
+        with pytest.raises(stage.UserError, match=r"nowhere\.jpg: there is no such file"):
+            demo.main("nowhere.jpg")
+        (trained / "broken.jpg").write_bytes(b"no photo")
+        with pytest.raises(stage.UserError, match=r"broken\.jpg: not a readable image"):
+            demo.main("broken.jpg")
+        (trained / "models/unet.safetensors").unlink()
+        with pytest.raises(stage.UserError, match="run dvc repro, or dvc pull train@unet"):
+            demo.main("broken.jpg")
+
+    def test_names_do_not_collide(self):
+        stems = [files.mask.name for files in names([Path("a/x.png"), Path("b/x.jpg"), Path("y.png")], Path("demo"))]
+        assert stems == ["x-mask.png", "x-2-mask.png", "y-mask.png"]

@@ -1,0 +1,69 @@
+"""A project after `predict`, made up in a second: masks, noisy probability maps of them, and learning curves."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from src.predictions import write_predictions
+from src.prepared import pack, write_labelled, write_test
+from src.split import SPLIT
+from tests.conftest import ROOT, photo_and_mask, set_params
+
+SIZE = 32
+PARTS = ["train"] * 4 + ["val"] * 8 + ["holdout"] * 12
+SIZES = [(60, 48), (48, 60), (50, 50)]  # height, width
+VARIANTS = {"unet": 10.0, "residual_unet": 40.0, "unet_paper": 80.0}  # and how noisy they are
+TESTS = 3
+
+
+def make_workspace(folder: Path) -> None:
+    """Fills `folder`, which must be the current one."""
+    shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copytree(ROOT / "templates", folder / "templates")
+    set_params(folder, {"variants": list(VARIANTS), "image_size": SIZE})
+    rng = np.random.default_rng(0)
+    photos, masks, native, rows = [], [], [], []
+    for i in range(len(PARTS) + TESTS):
+        height, width = SIZES[i % len(SIZES)]
+        photo, mask = photo_and_mask(SIZE, i)
+        big = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+        photos.append(photo)
+        masks.append(mask)
+        native.append(pack(big))
+        traits = {"small": i % 4 == 0, "cut": i % 5 == 0, "grey": i % 6 == 0, "glare": False}
+        rows.append(
+            {"id": f"{i:03d}", "file": f"{i:03d}.png", "height": height, "width": width, "coverage": big.mean()}
+            | traits
+        )
+    n = len(PARTS)
+    table = pd.DataFrame(rows)
+    write_labelled(np.stack(photos[:n]), np.stack(masks[:n]), native[:n], table[:n])
+    write_test(np.stack(photos[n:]), table[n:].drop(columns=["coverage", "small", "cut"]))
+    ids = table["id"][:n]
+    pd.DataFrame({"id": ids, "part": PARTS, "group": ["000", "000", *ids[2:]]}).to_csv(SPLIT, index=False)
+    for variant, noise in VARIANTS.items():
+        for part in ("val", "holdout"):
+            write_predictions(
+                variant, part, probabilities([masks[i] for i in range(n) if PARTS[i] == part], noise, rng)
+            )
+        write_predictions(variant, "test", probabilities(masks[n:], noise, rng))
+        write_curves(variant)
+
+
+def probabilities(masks: list[np.ndarray], noise: float, rng: np.random.Generator) -> np.ndarray:
+    """Maps uint8 (N, S, S) that put person a little below one half."""
+    maps = [cv2.GaussianBlur(m * 170.0, (0, 0), 1.5) + rng.normal(20, noise, m.shape) for m in masks]
+    return np.clip(maps, 0, 255).astype(np.uint8)
+
+
+def write_curves(variant: str, epochs: int = 12) -> None:
+    """Learning curves as DVCLive writes them."""
+    steps = np.arange(epochs)
+    curves = {"val/dice_smoothed": 0.9 - 0.5 * np.exp(-steps / 2), "train/loss": np.exp(-steps / 3)}
+    for name, values in curves.items():
+        path = Path(f"plots/training/{variant}/plots/metrics/{name}.tsv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"step": steps, path.stem: values}).to_csv(path, sep="\t", index=False)
