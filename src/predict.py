@@ -25,7 +25,7 @@ def predict(fabric: Fabric, model: nn.Module, photos: Array8, params: PredictPar
     maps = np.empty(photos.shape[:3], dtype=np.uint8)
     with tqdm(total=len(photos), desc=name, unit="photo") as bar, torch.inference_mode(), fabric.autocast():
         for start in range(0, len(photos), params.batch_size):
-            part = np.ascontiguousarray(photos[start : start + params.batch_size])
+            part = np.array(photos[start : start + params.batch_size])  # torch wants memory that is its own
             batch = torch.from_numpy(part).to(fabric.device).permute(0, 3, 1, 2)
             maps[start : start + len(part)] = probability(model, batch, params.mirror).cpu().numpy()
             bar.update(len(part))

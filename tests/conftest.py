@@ -87,8 +87,8 @@ class Project:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             # The report names the commit: the same files at the same time are the same commit.
-            "GIT_AUTHOR_DATE": "2020-01-01T00:00:00Z",
-            "GIT_COMMITTER_DATE": "2020-01-01T00:00:00Z",
+            "GIT_AUTHOR_DATE": "1577836800 +0000",
+            "GIT_COMMITTER_DATE": "1577836800 +0000",
             "PYTHONDONTWRITEBYTECODE": "",  # as on a user's machine
         }
         result = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)

@@ -82,7 +82,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(project, new_project
 def test_ctrl_c_stops_at_once_with_one_line_and_leaves_no_half_written_out(project):
     project.repro("split")
     process = start(project, "python", "-m", "stages.train", "unet")
-    while not checkpoints(project):
+    while not checkpoints(project) and process.poll() is None:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     began = time.monotonic()

@@ -26,7 +26,7 @@ Groups = dict[str, dict[str, Tensor]]
 def checkpoint_folder() -> Path:
     """The folder of all checkpoints of this project, shared by its workspace and its experiments."""
     with Repo() as repo:
-        return Path(repo.cache.local.path) / "checkpoints"
+        return Path(repo.cache.local_cache_dir) / "checkpoints"
 
 
 def run_key(facts: dict[str, Any], data: Iterable[Path]) -> str:
