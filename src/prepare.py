@@ -1,5 +1,6 @@
 """From the raw folder to data/prepared: every photo and mask is decoded once, on all cores."""
 
+import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -63,7 +64,8 @@ def _each(what: str, work: Callable[..., T], items: Iterable[object]) -> list[T]
         except UserError as error:
             return error
 
-    results = thread_map(attempt, list(items), desc=f"prepare {what}", unit="photo")
+    # One thread per core: more would only take turns.
+    results = thread_map(attempt, list(items), max_workers=os.cpu_count(), desc=f"prepare {what}", unit="photo")
     problems = [result for result in results if isinstance(result, UserError)]
     if problems:
         more = f" ... and {len(problems) - 5} more files" if len(problems) > 5 else ""

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import cv2
 import numpy as np
 from pydantic import Field
 
@@ -24,8 +25,10 @@ class TraitParams(Section):
 
 def photo_traits(photo: Array8, params: TraitParams) -> dict[str, bool]:
     """Whether `photo`, uint8 RGB (H, W, 3), is greyscale, and whether much of it is blown out by glare."""
-    spread = (photo.max(axis=2) - photo.min(axis=2)).mean()
-    blown = (photo.min(axis=2) >= params.glare_level).mean()
+    red, green, blue = cv2.split(photo)  # numpy takes ten times as long along an axis of three
+    strongest, weakest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    spread = cv2.subtract(strongest, weakest).mean()
+    blown = np.count_nonzero(weakest >= params.glare_level) / weakest.size
     return {"grey": bool(spread <= params.grey_spread), "glare": bool(blown >= params.glare_share)}
 
 
