@@ -42,10 +42,10 @@ def test_hand_worked(name, arguments, expected):
 
 def test_the_edge_term_is_the_cross_entropy_on_the_band_along_the_outline():
     target = torch.zeros(1, 1, 8, 8)
-    target[..., 3:5] = 1  # columns 3 and 4: with a reach of 1, the band is columns 2 to 5
+    target[..., 2:6] = 1  # columns 2 to 5: with a reach of 1, the band is columns 1, 2, 5 and 6
     logits = torch.zeros(1, 1, 8, 8)
-    logits[..., 3] = 2.0  # right
-    logits[..., 0] = 5.0  # wrong, but far from the outline
+    logits[..., 2] = 2.0  # right
+    logits[..., 0], logits[..., 3] = 5.0, -5.0  # wrong, but away from the outline, outside and inside
     only_edge = {"bce_weight": 0.0, "dice_weight": 0.0, "edge_weight": 1.0, "person_weight": 1.0, "smooth": 1.0}
     value = build_loss("combined_edge", only_edge | {"edge_px": 1})(logits, target)
     assert value.item() == pytest.approx((3 * math.log(2) + math.log(1 + math.exp(-2))) / 4, rel=1e-5)
