@@ -36,8 +36,8 @@ def resize_photo(photo: Array8, size: int) -> Array8:
 
 
 def resize_mask(mask: Array8, size: int) -> Array8:
-    """`mask` (H, W) of 0 and 1 as (size, size): person where at least half of the area behind a pixel is person."""
-    return _binary(cv2.resize(mask * np.uint8(255), (size, size), interpolation=_interpolation(mask, size)), 127)
+    """`mask` (H, W) of 0 and 1 as (size, size), 0 to 255: the share of the area behind a pixel that is person."""
+    return cv2.resize(mask * np.uint8(255), (size, size), interpolation=_interpolation(mask, size))
 
 
 def _interpolation(image: Array8, size: int) -> int:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 def prepare_labelled(
     raw: RawFolder, size: int, traits: TraitParams
 ) -> tuple[Array8, Array8, list[Array8], pd.DataFrame]:
-    """The labelled photos (N, size, size, 3), masks (N, size, size), packed native masks, and rows of photos.csv."""
+    """The labelled photos (N, size, size, 3), soft masks (N, size, size), packed native masks, rows of photos.csv."""
     results = _each("labelled", partial(_labelled, size=size, traits=traits), zip(raw.photos, raw.masks, strict=True))
     photos, masks, native, rows = zip(*results, strict=True)
     return np.stack(photos), np.stack(masks), list(native), pd.DataFrame(rows)

@@ -1,7 +1,8 @@
 """The format of data/prepared: what the rest of the pipeline knows of the photos, as arrays that can be memory-mapped.
 
     labelled/photos.npy        uint8 (N, S, S, 3), RGB
-    labelled/masks.npy         uint8 (N, S, S), values 0 and 1
+    labelled/masks.npy         uint8 (N, S, S), values 0 and 1: at least half of the area behind a pixel is person
+    labelled/soft_masks.npy    uint8 (N, S, S), that area's share, from 0 to 255
     labelled/native_masks.npy  uint8, one dimension: the masks at native size, one bit per pixel, one after the other
     labelled/photos.csv        row i: id, file, height, width, coverage and the traits of photo i
     test/photos.npy, test/photos.csv   likewise, in the submission's order, without what only a mask can tell
@@ -20,14 +21,16 @@ from src.stage import UserError
 
 LABELLED = Path("data/prepared/labelled")
 TEST = Path("data/prepared/test")
-PHOTOS, MASKS, NATIVE_MASKS, ROWS = "photos.npy", "masks.npy", "native_masks.npy", "photos.csv"
+PHOTOS, MASKS, SOFT_MASKS = "photos.npy", "masks.npy", "soft_masks.npy"
+NATIVE_MASKS, ROWS = "native_masks.npy", "photos.csv"
 
 
-def write_labelled(photos: Array8, masks: Array8, native_masks: list[Array8], rows: pd.DataFrame) -> None:
+def write_labelled(photos: Array8, soft_masks: Array8, native_masks: list[Array8], rows: pd.DataFrame) -> None:
     """Writes the labelled part; `native_masks` holds one packed array (see `pack`) per photo."""
     LABELLED.mkdir(parents=True, exist_ok=True)
     np.save(LABELLED / PHOTOS, photos)
-    np.save(LABELLED / MASKS, masks)
+    np.save(LABELLED / MASKS, soft_masks >> 7)  # 1 from 128 on
+    np.save(LABELLED / SOFT_MASKS, soft_masks)
     np.save(LABELLED / NATIVE_MASKS, np.concatenate(native_masks))
     rows.to_csv(LABELLED / ROWS, index=False)
 
@@ -52,6 +55,11 @@ def read_photos(part: Path) -> Array8:
 def read_masks() -> Array8:
     """The labelled masks at the working size, memory-mapped."""
     return _read(LABELLED / MASKS)
+
+
+def read_soft_masks() -> Array8:
+    """The labelled soft masks at the working size, memory-mapped."""
+    return _read(LABELLED / SOFT_MASKS)
 
 
 def pack(mask: Array8) -> Array8:

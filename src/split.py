@@ -1,7 +1,7 @@
 """Which labelled photo trains, which selects the model, and which is kept for the headline score."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from src.stage import Section, UserError
 
 SPLIT = Path("data/split.csv")
 PARTS = ("train", "val", "holdout")
+HOLDOUT = -1  # in place of a fold's number
 
 
 class SplitParams(Section):
@@ -24,8 +25,8 @@ class SplitParams(Section):
     duplicate_distance: Annotated[int, Field(ge=0, le=64)]
 
 
-def split(groups: NDArray[np.int64], traits: NDArray[np.bool_], params: SplitParams) -> list[str]:
-    """The part of each photo, one of PARTS.
+def split(groups: NDArray[np.int64], traits: NDArray[np.bool_], params: SplitParams) -> NDArray[np.int64]:
+    """The fold of each photo (N,), or HOLDOUT.
 
     `groups` (N,) numbers the photos so that near-duplicates share a number and stay together; `traits` (N, T) are what
     each part should hold its share of. The holdout does not depend on `fold`, so folds can be averaged on it.
@@ -33,14 +34,19 @@ def split(groups: NDArray[np.int64], traits: NDArray[np.bool_], params: SplitPar
     if params.fold >= params.folds:
         raise UserError(f"params.yaml: split.fold: {params.fold} must be below split.folds, which is {params.folds}")
     shares = [params.holdout, *[(1 - params.holdout) / params.folds] * params.folds]
-    bins = _stratify(groups, traits, np.array(shares), np.random.default_rng(params.seed))
-    parts = ["holdout" if b == 0 else "val" if b == params.fold + 1 else "train" for b in bins]
+    folds = _stratify(groups, traits, np.array(shares), np.random.default_rng(params.seed)) - 1
+    parts = parts_of(folds, params.fold)
     for part in PARTS:
         if part not in parts:
             raise UserError(
                 f"params.yaml: split: {len(groups)} photos leave none for {part}; add photos or fewer folds"
             )
-    return parts
+    return folds
+
+
+def parts_of(folds: NDArray[np.int64], val: int) -> list[str]:
+    """The part of each photo, one of PARTS, if the fold `val` selects the model."""
+    return ["holdout" if fold == HOLDOUT else "val" if fold == val else "train" for fold in folds]
 
 
 def _stratify(
@@ -71,10 +77,32 @@ def _stratify(
 
 
 def read_split() -> pd.DataFrame:
-    """data/split.csv: a row per labelled photo, in the order of data/prepared, with columns id, part and group."""
-    return pd.read_csv(SPLIT, dtype=str)
+    """data/split.csv: a row per labelled photo, in the order of data/prepared, with columns id, part, fold and group.
+
+    `fold` is HOLDOUT or the fold's number; `group` the id of the first of its near-duplicates.
+    """
+    return pd.read_csv(SPLIT, dtype={"id": str, "group": str})
 
 
 def part_indices(rows: pd.DataFrame, part: str) -> NDArray[np.int64]:
     """The positions in data/prepared of the photos of `part`, ascending."""
     return np.flatnonzero(rows["part"] == part)
+
+
+class Fold(NamedTuple):
+    """One way to cut what the holdout leaves: the fold that selects the model, and the positions of the photos."""
+
+    number: int
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+
+
+def choose_folds(rows: pd.DataFrame, count: int) -> list[Fold]:
+    """`count` folds of data/split.csv, the one that is val first; raises UserError if there are not as many."""
+    folds = rows["fold"].to_numpy()
+    total = int(folds.max()) + 1
+    if count > total:
+        raise UserError(f"params.yaml: the profile's train.folds is {count}, but split.folds is {total}; lower it")
+    first = int(folds[rows["part"] == "val"][0])
+    numbers = [(first + i) % total for i in range(count)]
+    return [Fold(n, np.flatnonzero((folds != HOLDOUT) & (folds != n)), np.flatnonzero(folds == n)) for n in numbers]

@@ -18,10 +18,11 @@ def main(variant: str) -> None:
     model, _ = models.load(Path(f"models/{variant}.safetensors"))
     model = model.to(fabric.device).to(memory_format=torch.channels_last)
     labelled, split = read_photos(LABELLED), read_split()
-    for part in ("val", "holdout"):
-        maps = predict(fabric, model, labelled[part_indices(split, part)], params, f"{variant} {part}")
-        write_predictions(variant, part, maps)
-    write_predictions(variant, "test", predict(fabric, model, read_photos(TEST), params, f"{variant} test"))
+    photos = {part: labelled[part_indices(split, part)] for part in ("val", "holdout")} | {"test": read_photos(TEST)}
+    for part, these in photos.items():
+        # The members after the first have learned from the val photos.
+        chosen = model.members[0] if part == "val" else model
+        write_predictions(variant, part, predict(fabric, chosen, these, params, f"{variant} {part}"))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ import torch
 from src import models, stage
 from src.compute import ComputeParams, device_name, launch
 from src.losses import build_loss
-from src.prepared import LABELLED, MASKS, PHOTOS, read_masks, read_photos
-from src.split import SPLIT, part_indices, read_split
+from src.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_photos, read_soft_masks
+from src.split import SPLIT, Fold, choose_folds, read_split
 from src.training.augment import Augment, AugmentParams
 from src.training.checkpoint import Checkpoint, checkpoint_folder, run_key
 from src.training.dataset import Dataset, seed_for
 from src.training.record import Record
 from src.training.schedule import TrainParams
-from src.training.trainer import Trainer
+from src.training.trainer import Best, Trainer
 
 LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "dvclive", "safetensors")
 
@@ -53,24 +53,21 @@ def main(variant: str) -> None:
         "device": device_name(fabric),
         "versions": {"python": sys.version.split()[0], **{name: version(name) for name in LIBRARIES}},
     }
-    key = run_key(about, [LABELLED / PHOTOS, LABELLED / MASKS, SPLIT])
-    checkpoint = Checkpoint(checkpoint_folder(), key)
+    key = run_key(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
+    photos, masks, plots = read_photos(LABELLED), read_soft_masks(), Path(f"plots/training/{variant}")
 
-    torch.manual_seed(seed_for(seed))
-    model = models.build(variant, arguments)
-    photos, masks, split = read_photos(LABELLED), read_masks(), read_split()
-    if photos.shape[1] < 2 * model.multiple:
-        raise stage.UserError(f"params.yaml: image_size must be at least {2 * model.multiple} for {variant}")
-    train, val = (Dataset(photos, masks, part_indices(split, part), fabric.device) for part in ("train", "val"))
-    plots = Path(f"plots/training/{variant}")
-    try:
-        with (
-            Record(plots, val, params.panel_every, params.epochs) if fabric.is_global_zero else nullcontext() as record
-        ):
-            best = Trainer(
+    def train(fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
+        torch.manual_seed(seed_for(seed))
+        model = models.build(variant, arguments)
+        if photos.shape[1] < 2 * model.multiple:
+            raise stage.UserError(f"params.yaml: image_size must be at least {2 * model.multiple} for {variant}")
+        val = Dataset(photos, masks, fold.val, fabric.device)
+        recording = Record(folder, val, params.panel_every, params.epochs) if fabric.is_global_zero else nullcontext()
+        with recording as record:
+            return Trainer(
                 fabric,
                 model,
-                train=train,
+                train=Dataset(photos, masks, fold.train, fabric.device),
                 val=val,
                 augment=Augment(augment),
                 params=params,
@@ -79,15 +76,25 @@ def main(variant: str) -> None:
                 checkpoint=checkpoint,
                 **losses,
             ).fit()
+
+    folds = choose_folds(read_split(), params.folds)
+    checkpoints = [Checkpoint(checkpoint_folder(), f"{key}-{fold.number}") for fold in folds]
+    folders = [plots, *(plots / f"fold_{fold.number}" for fold in folds[1:])]
+    try:
+        best = [train(*each) for each in zip(folds, folders, checkpoints, strict=True)]
     except KeyboardInterrupt:
         shutil.rmtree(plots, ignore_errors=True)
         raise stage.UserError(
             "interrupted; start the same command again to go on from the last finished epoch"
         ) from None
     if fabric.is_global_zero:
-        chosen = {"best_epoch": best.epoch, "val_dice": best.dice, "run": key}
-        models.save(Path(f"models/{variant}.safetensors"), best.weights, about | chosen)
-        checkpoint.remove()
+        members = [
+            {"fold": f.number, "best_epoch": b.epoch, "val_dice": b.dice} for f, b in zip(folds, best, strict=True)
+        ]
+        about |= {"run": key, "members": members}
+        models.save(Path(f"models/{variant}.safetensors"), [b.weights for b in best], about)
+        for checkpoint in checkpoints:  # only now: a finished fold's holds its model until all are done
+            checkpoint.remove()
 
 
 if __name__ == "__main__":

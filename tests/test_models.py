@@ -75,8 +75,8 @@ def scenes():
     for mask, image, (row, column) in zip(masks, images, ((20, 20), (15, 45), (26, 32), (18, 10)), strict=True):
         head = (rows - row) ** 2 + (columns - column) ** 2 < 64
         body = (rows >= row + 6) & (abs(columns - column) < 9)
-        mask[head | body] = 1
-        image[mask == 1] += 110
+        mask[head | body] = 255
+        image[mask > 0] += 110
     return images, masks
 
 
@@ -145,7 +145,7 @@ class TestEveryVariant:
         model, batch = settle(make(variant)), photos(2, 3, 70, 93)
         arguments = {"dropout": 0.0, "batch_norm": True, "color": "rgb"} | SMALL[variant]
         about = {"variant": variant, "arguments": arguments}
-        models.save(tmp_path / "model.safetensors", model.state_dict(), about)
+        models.save(tmp_path / "model.safetensors", [model.state_dict()], about)
         loaded, said = models.load(tmp_path / "model.safetensors")
         assert said == about
         assert not loaded.training
@@ -302,7 +302,7 @@ class TestEfficientNet:
         arguments = BATCH_NORM | SMALL["efficientnet_unet"] | {"encoder_weights": path}
         model = models.build("efficientnet_unet", arguments)
         about = {"variant": "efficientnet_unet", "arguments": arguments}
-        models.save(tmp_path / "model.safetensors", model.state_dict(), about)
+        models.save(tmp_path / "model.safetensors", [model.state_dict()], about)
         Path(path).unlink()
         loaded, _ = models.load(tmp_path / "model.safetensors")
         assert torch.equal(logits(loaded, photos(1, 3, 64, 64)), logits(model, photos(1, 3, 64, 64)))

@@ -317,7 +317,7 @@ class TestDemo:
         set_params(tmp_path, {"release": "unet", "image_size": 32, "compute.device": "cpu"})
         arguments = {"width": 2, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "rgb"}
         model = models.build("unet", arguments)
-        models.save(Path("models/unet.safetensors"), model.state_dict(), {"variant": "unet", "arguments": arguments})
+        models.save(Path("models/unet.safetensors"), [model.state_dict()], {"variant": "unet", "arguments": arguments})
         return tmp_path
 
     def photo(self, path: Path, size=(90, 60), **options) -> Path:

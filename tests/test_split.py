@@ -6,27 +6,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.duplicates import duplicate_groups
-from src.split import PARTS, SplitParams, split
+from src.split import PARTS, SplitParams, parts_of, split
 from src.stage import UserError
 from tests.conftest import photo_and_mask
 
 PARAMS = SplitParams(seed=0, holdout=0.2, folds=4, fold=0, duplicate_distance=6)
 
 
-def parts_of(count, *, traits=None, groups=None, **changes):
+def parts_for(count, *, traits=None, groups=None, **changes):
     traits = np.zeros((count, 1), bool) if traits is None else traits
     groups = np.arange(count) if groups is None else groups
-    return np.array(split(groups, traits, PARAMS.model_copy(update=changes)))
+    params = PARAMS.model_copy(update=changes)
+    return np.array(parts_of(split(groups, traits, params), params.fold))
 
 
 def test_the_parts_have_their_shares():
-    parts = parts_of(1000)
+    parts = parts_for(1000)
     assert {part: (parts == part).sum() for part in PARTS} == {"train": 600, "val": 200, "holdout": 200}
 
 
 def test_each_trait_is_spread_over_the_parts_by_share():
     traits = np.random.default_rng(0).random((1000, 4)) < (0.05, 0.3, 0.1, 0.02)
-    parts = parts_of(1000, traits=traits)
+    parts = parts_for(1000, traits=traits)
     for trait in traits.T:
         assert abs((parts[trait] == "holdout").sum() - 0.2 * trait.sum()) <= 2
         assert abs((parts[trait] == "val").sum() - 0.2 * trait.sum()) <= 2
@@ -37,7 +38,7 @@ def test_each_trait_is_spread_over_the_parts_by_share():
 def test_a_group_is_never_on_two_sides(groups, seed):
     groups = np.array(groups)
     try:
-        parts = parts_of(len(groups), groups=groups, seed=seed)
+        parts = parts_for(len(groups), groups=groups, seed=seed)
     except UserError:
         return  # too few groups for all parts
     for group in np.unique(groups):
@@ -45,12 +46,12 @@ def test_a_group_is_never_on_two_sides(groups, seed):
 
 
 def test_same_seed_same_split_other_seed_another():
-    assert (parts_of(100) == parts_of(100)).all()
-    assert (parts_of(100) != parts_of(100, seed=1)).any()
+    assert (parts_for(100) == parts_for(100)).all()
+    assert (parts_for(100) != parts_for(100, seed=1)).any()
 
 
 def test_the_folds_partition_what_the_holdout_leaves():
-    folds = [parts_of(200, fold=fold) for fold in range(4)]
+    folds = [parts_for(200, fold=fold) for fold in range(4)]
     assert all(((parts == "holdout") == (folds[0] == "holdout")).all() for parts in folds)
     as_val = sum((parts == "val").astype(int) for parts in folds)
     assert (as_val == (folds[0] != "holdout")).all()
@@ -58,9 +59,9 @@ def test_the_folds_partition_what_the_holdout_leaves():
 
 def test_too_few_photos_and_a_fold_that_does_not_exist_are_said():
     with pytest.raises(UserError, match=r"split.*leave none for"):
-        parts_of(3)
+        parts_for(3)
     with pytest.raises(UserError, match=r"split\.fold: 4 must be below split\.folds"):
-        parts_of(100, fold=4)
+        parts_for(100, fold=4)
 
 
 def test_near_duplicates_share_a_group_and_others_do_not():

@@ -22,8 +22,8 @@ MODEL = {"width": 4, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "r
 
 
 def photos_and_masks(count, size=32):
-    pairs = [photo_and_mask(size, seed) for seed in range(count)]
-    return tuple(np.stack(arrays) for arrays in zip(*pairs, strict=True))
+    photos, masks = zip(*(photo_and_mask(size, seed) for seed in range(count)), strict=True)
+    return np.stack(photos), 255 * np.stack(masks)
 
 
 def dataset(count, first=0):
@@ -56,18 +56,16 @@ class TestAugmentation:
     def test_photo_and_mask_get_the_same_geometry(self):
         masks = torch.from_numpy(photos_and_masks(8, size=64)[1]).unsqueeze(1)
         plain = {"color_p": 0.0, "gamma_p": 0.0, "gray_p": 0.0, "blur_p": 0.0, "noise_p": 0.0}
-        photos, moved = self.changed((masks * 255).expand(-1, 3, -1, -1), masks, **plain)
+        photos, moved = self.changed(masks.expand(-1, 3, -1, -1), masks, **plain)
         assert (moved != masks).any()
-        agree = ((photos[:, :1] > 127) == moved.bool()).float().mean()
-        assert agree > 0.99  # they differ only in how the outline is interpolated
+        assert torch.equal(photos, moved.expand(-1, 3, -1, -1))
 
     def test_kinds_and_values_stay(self):
         photos = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
-        masks = torch.randint(0, 2, (4, 1, 32, 32), dtype=torch.uint8)
+        masks = torch.randint(0, 256, (4, 1, 32, 32), dtype=torch.uint8)
         new_photos, new_masks = self.changed(photos, masks)
         assert (new_photos.shape, new_photos.dtype) == (photos.shape, torch.uint8)
         assert (new_masks.shape, new_masks.dtype) == (masks.shape, torch.uint8)
-        assert set(new_masks.unique().tolist()) <= {0, 1}
 
     def test_it_depends_on_the_seed_alone_and_can_be_switched_off(self):
         photos, masks = dataset(4).batch(torch.arange(4))

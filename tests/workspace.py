@@ -40,7 +40,7 @@ def make_workspace(folder: Path) -> None:
         )
     n = len(PARTS)
     table = pd.DataFrame(rows)
-    write_labelled(np.stack(photos[:n]), np.stack(masks[:n]), native[:n], table[:n])
+    write_labelled(np.stack(photos[:n]), 255 * np.stack(masks[:n]), native[:n], table[:n])
     write_test(np.stack(photos[n:]), table[n:].drop(columns=["coverage", "small", "cut"]))
     ids = table["id"][:n]
     pd.DataFrame({"id": ids, "part": PARTS, "group": ["000", "000", *ids[2:]]}).to_csv(SPLIT, index=False)

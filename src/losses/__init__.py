@@ -20,8 +20,8 @@ def known_losses() -> list[str]:
 def build_loss(name: str, arguments: object, key: str = "loss") -> Loss:
     """The loss `name` with the `arguments` of `losses.NAME`: (logits, target) -> scalar, computed in float32.
 
-    Logits are (N, 1, H, W); the target has the same shape, values 0 and 1. Raises UserError for an unknown name (which
-    params.yaml has under `key`) and for arguments that are not the function's own.
+    Logits are (N, 1, H, W); the target has the same shape, values from 0 to 1. Raises UserError for an unknown name
+    (which params.yaml has under `key`) and for arguments that are not the function's own.
     """
     if name not in known_losses():
         raise UserError(f"params.yaml: {key}: there is no {name!r}; choose one of {', '.join(known_losses())}")

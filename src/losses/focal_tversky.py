@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from src.losses.terms import PIXELS, Smooth, Weight
+from src.losses.terms import PIXELS, Smooth, Weight, soft_overlap
 
 
 def focal_tversky(
@@ -22,9 +22,10 @@ def focal_tversky(
     """Scalar for logits and target (N, 1, H, W): mean over photos of (1 - TI)**(1 / gamma), where
     TI = (TP + smooth) / (TP + alpha FN + beta FP + smooth) of soft counts."""
     probability = logits.sigmoid()
-    true_positive = (probability * target).sum(PIXELS)
-    false_negative = ((1 - probability) * target).sum(PIXELS)
-    false_positive = (probability * (1 - target)).sum(PIXELS)
+    overlap = soft_overlap(probability, target)
+    true_positive = overlap.sum(PIXELS)
+    false_negative = (target - overlap).sum(PIXELS)
+    false_positive = (probability - overlap).sum(PIXELS)
     index = (true_positive + smooth) / (true_positive + alpha * false_negative + beta * false_positive + smooth)
     # The power's slope is infinite at 0, which a perfect photo would turn into NaN.
     return (1 - index).clamp(min=1e-7).pow(1 / gamma).mean()

@@ -24,9 +24,19 @@ def dice_loss(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
     Per photo rather than per batch, as the competition's Dice is.
     """
     probability = logits.sigmoid()
-    overlap = (probability * target).sum(PIXELS)
+    overlap = soft_overlap(probability, target).sum(PIXELS)
     total = (probability + target).sum(PIXELS)
     return (1 - (2 * overlap + smooth) / (total + smooth)).mean()
+
+
+def soft_overlap(probability: Tensor, target: Tensor) -> Tensor:
+    """How much of each pixel is rightly called person (N, 1, H, W): the smaller of the two shares.
+
+    Where the target is 0 or 1 this is the usual product. Between them a product would be largest for a probability of
+    1, the smaller one is largest from the target on: half a pixel of person asks for one half (Wang et al. 2023, "Dice
+    Semimetric Losses", arXiv 2303.16296: |x| + |y| - |x - y| is twice the smaller one).
+    """
+    return torch.minimum(probability, target)
 
 
 def edge_band(target: Tensor, reach: int) -> Tensor:

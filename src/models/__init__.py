@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from src.models.blocks import SegmentationModel
+from src.models.blocks import Ensemble, SegmentationModel
 from src.stage import UserError, check, signature_schema
 
 
@@ -46,21 +47,31 @@ def build(variant: str, arguments: dict[str, Any]) -> SegmentationModel:
     return architecture(variant)(**arguments)
 
 
-def save(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Writes `weights` as safetensors; `about` says what made them and needs at least `variant` and `arguments`."""
+def save(path: Path, members: list[dict[str, Tensor]], about: dict[str, Any]) -> None:
+    """Writes the state dicts of `members`, models of one kind that predict together, as safetensors.
+
+    `about` says what made them and needs at least `variant` and `arguments`. Tensors are named NUMBER.NAME, with the
+    member's number from 0.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # One metadata key: safetensors writes several in an order that changes from run to run.
     metadata = {"about": json.dumps(about, sort_keys=True)}
     partial = path.with_suffix(".partial")
+    weights = {f"{n}.{name}": weight for n, member in enumerate(members) for name, weight in member.items()}
     save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, metadata)
     partial.replace(path)
 
 
-def load(path: Path) -> tuple[SegmentationModel, dict[str, Any]]:
-    """The model in `path`, rebuilt from the file alone, in eval mode, and what its metadata says about it."""
+def load(path: Path) -> tuple[Ensemble, dict[str, Any]]:
+    """The models in `path`, rebuilt from the file alone, in eval mode, and what its metadata says about them."""
+    members: dict[int, dict[str, Tensor]] = defaultdict(dict)
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["about"])
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-    model = build(about["variant"], architecture(about["variant"]).without_pretraining(about["arguments"]))
-    model.load_state_dict(weights)
-    return model.eval(), about
+        for key in file.keys():  # noqa: SIM118 - it is no dict
+            number, name = key.split(".", 1)
+            members[int(number)][name] = file.get_tensor(key)
+    arguments = architecture(about["variant"]).without_pretraining(about["arguments"])
+    models = [build(about["variant"], arguments) for _ in members]
+    for number, model in enumerate(models):
+        model.load_state_dict(members[number])
+    return Ensemble(models).eval(), about

@@ -73,6 +73,20 @@ class SegmentationModel(nn.Module):
         return arguments
 
 
+class Ensemble(nn.Module):
+    """Models that predict together: their mean probability, as logits (N, 1, H, W), of photos like a single one's."""
+
+    def __init__(self, members: list[SegmentationModel]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, photos: Tensor) -> Tensor:
+        if len(self.members) == 1:
+            return self.members[0](photos)
+        probability = torch.stack([member(photos).float().sigmoid() for member in self.members]).mean(dim=0)
+        return probability.logit(eps=1e-6)
+
+
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """`image` (N, C, H, W), its last row and column repeated until height and width are multiples of `multiple`."""
     height, width = image.shape[-2:]

@@ -54,7 +54,7 @@ class Augment(nn.Module):
             K.RandomGaussianBlur((5, 5), (0.1, 0.1 + params.blur_sigma), p=params.blur_p),
             K.RandomGaussianNoise(0.0, params.noise_std, p=params.noise_p),
             data_keys=[DataKey.INPUT, DataKey.MASK],
-            extra_args={DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": True}},
+            extra_args={DataKey.MASK: {"resample": Resample.BILINEAR, "align_corners": False}},
         )
 
     @torch.no_grad()
@@ -63,4 +63,4 @@ class Augment(nn.Module):
             return photos, masks
         changed, target = self.changes(photos.float() / 255, masks.float())
         # Back to bytes, as the model will meet photos when it predicts.
-        return (changed.clamp(0, 1) * 255).round().to(torch.uint8), target.to(torch.uint8)
+        return (changed.clamp(0, 1) * 255).round().to(torch.uint8), target.round().to(torch.uint8)

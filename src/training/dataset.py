@@ -11,12 +11,13 @@ from torch import Tensor
 
 from src.images import Array8
 
-Batch = tuple[Tensor, Tensor]  # photos uint8 (B, 3, H, W), masks uint8 (B, 1, H, W) with values 0 and 1
+Batch = tuple[Tensor, Tensor]  # photos uint8 (B, 3, H, W), soft masks uint8 (B, 1, H, W), 255 is certainly person
+PERSON = 128  # from this value on, a pixel of a soft mask is more person than not
 SHARE_OF_FREE_MEMORY = 0.5  # what photos may take of it; the rest is for the model and its activations
 
 
 class Dataset:
-    """Photos and masks at `indices` of the prepared arrays (N, H, W, 3) and (N, H, W), as bytes.
+    """Photos and soft masks at `indices` of the prepared arrays (N, H, W, 3) and (N, H, W), as bytes.
 
     They are held on the device if they fit there, which is the fastest there is; otherwise they are streamed from the
     memory map, the next batch being fetched while the model works on this one. Both ways give the same batches.
@@ -62,7 +63,7 @@ class Dataset:
 
     def shows_nobody(self) -> bool:
         """Whether no mask of this part has a person."""
-        return not any(self.masks[index].any() for index in self.indices)
+        return not any((self.masks[index] >= PERSON).any() for index in self.indices)
 
     def _fetch(self, places: Tensor) -> Batch:
         chosen = self.indices[places.numpy()]

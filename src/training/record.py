@@ -9,7 +9,7 @@ from dvclive import Live
 from torch import Tensor, nn
 
 from src.images import Array8
-from src.training.dataset import Dataset
+from src.training.dataset import PERSON, Dataset
 
 PANELS = 4
 WHITE, MISSED, FALSE_ALARM = (255, 255, 255), (255, 80, 60), (70, 140, 255)
@@ -63,8 +63,8 @@ class Record:
 
 
 def draw_panel(photo: Array8, mask: Array8, predicted: Array8) -> Array8:
-    """Four tiles beside each other, uint8 RGB (H, 4 W, 3), of a photo (3, H, W) and its masks (1, H, W)."""
-    true, ours = mask[0] > 0, predicted[0] > 0
+    """Four tiles beside each other, uint8 RGB (H, 4 W, 3): a photo (3, H, W), its soft mask, a prediction (1, H, W)."""
+    true, ours = mask[0] >= PERSON, predicted[0] > 0
     colors = {WHITE: true & ours, MISSED: true & ~ours, FALSE_ALARM: ~true & ours}
     tiles = [photo.transpose(1, 2, 0), tinted({WHITE: true}), tinted({WHITE: ours}), tinted(colors)]
     return np.concatenate(tiles, axis=1)

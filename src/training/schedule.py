@@ -17,6 +17,8 @@ class TrainParams(Section):
     """The block `PROFILE.train` of params.yaml."""
 
     epochs: Count
+    folds: Count
+    soft_targets: bool
     batch_size: Count
     accumulate: Count
     learning_rate: Rate

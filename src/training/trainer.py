@@ -16,7 +16,7 @@ from src.losses import Loss
 from src.models.blocks import SegmentationModel
 from src.stage import UserError
 from src.training.checkpoint import Checkpoint, load_optimizer_tensors, optimizer_tensors
-from src.training.dataset import Batch, Dataset, seed_for, shuffled
+from src.training.dataset import PERSON, Batch, Dataset, seed_for, shuffled
 from src.training.record import Record
 from src.training.schedule import TrainParams, ema_decay, learning_rate_factor
 
@@ -131,8 +131,9 @@ class Trainer:
         self.optimizer.zero_grad()
         for number, batch in enumerate(batches, start=1):
             photos, masks = self.augment(*batch)
+            target = masks / 255 if self.params.soft_targets else (masks >= PERSON).float()
             with self.fabric.no_backward_sync(self.model, enabled=number < self.params.accumulate):
-                loss = self.supervised(loss_function, self.model(photos), masks) / self.params.accumulate
+                loss = self.supervised(loss_function, self.model(photos), target) / self.params.accumulate
                 self.fabric.backward(loss)
             total += loss.detach()
         norm = self.fabric.clip_gradients(
@@ -159,17 +160,18 @@ class Trainer:
         for photos, masks in self.val.batches(mine.split(self.params.batch_size)):
             with self.fabric.autocast():
                 predicted = self.average(photos) > 0
-            overlap = 2 * (predicted & masks.bool()).sum((1, 2, 3))
-            pixels = predicted.sum((1, 2, 3)) + masks.sum((1, 2, 3))
+            true = masks >= PERSON
+            overlap = 2 * (predicted & true).sum((1, 2, 3))
+            pixels = predicted.sum((1, 2, 3)) + true.sum((1, 2, 3))
             total += torch.where(pixels > 0, overlap / pixels.clamp(min=1), 1.0).sum()
         total = torch.as_tensor(self.fabric.all_reduce(total, reduce_op="sum"))
         return float(total) / len(self.val)
 
-    def supervised(self, loss: Loss, outputs: Tensor | tuple[Tensor, ...], masks: Tensor) -> Tensor:
+    def supervised(self, loss: Loss, outputs: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
         """The loss of the only output, or the weighted sum over a deeply supervised model's outputs."""
         outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
         pairs = zip(self.supervision, outputs, strict=True)
-        return torch.stack([weight * loss(logits, masks) for weight, logits in pairs]).sum()
+        return torch.stack([weight * loss(logits, target) for weight, logits in pairs]).sum()
 
     def _select(self, epoch: int, dice: float) -> Metrics:
         smoothing = self.params.dice_smoothing if epoch else 0.0
