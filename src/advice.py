@@ -29,7 +29,7 @@ def next_steps(
     board: dict[str, Any], metrics: dict[str, Any], learning: dict[str, Learning], params: dict[str, Any]
 ) -> list[Step]:
     """The steps, most telling first; `metrics` and `learning` are by variant, `params` by key as in params.yaml."""
-    leader = board["leader"]
+    leader = board["model"]  # an ensemble is as good as its members
     return [
         *_about_the_release(board),
         *_about_training(leader, learning[leader], params),
@@ -40,10 +40,10 @@ def next_steps(
 
 
 def _about_the_release(board: dict[str, Any]) -> list[Step]:
-    leader = board["leader"]
+    leader = board["model"]
     if leader == board["release"]:
         return []
-    seen = f"{leader} leads, but {board['release']} is the release"
+    seen = f"{leader} is the best model, but {board['release']} is the release"
     return [Step(seen, "publish and upload the better one", f"dvc exp run -S release={leader}")]
 
 

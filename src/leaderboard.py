@@ -1,4 +1,4 @@
-"""The variants side by side, best first."""
+"""The variants and ensembles side by side, best first."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from src.metrics import read_metrics
 COLUMNS = ("dice", "dice_low", "dice_high", "dice_raw", "iou", "boundary_iou", "precision", "recall")
 
 
-def leaderboard(variants: list[str], release: str) -> dict[str, Any]:
-    """The variants' holdout metrics and val Dice, sorted by holdout Dice, and which of them leads.
+def leaderboard(variants: list[str], ensembles: list[str], release: str) -> dict[str, Any]:
+    """Their holdout metrics and val Dice, sorted by holdout Dice; which of them leads, and which trained model.
 
     `behind` is how much a variant lacks to the leader on the same photos, with a 95 % bootstrap interval of that.
     """
     rows = []
-    for variant in variants:
+    for variant in [*variants, *ensembles]:
         metrics = read_metrics(variant)
         holdout = {column: metrics["holdout"][column] for column in COLUMNS}
         rows.append(
@@ -29,7 +29,9 @@ def leaderboard(variants: list[str], release: str) -> dict[str, Any]:
         lack = leader - holdout_dice(row["variant"])
         low, high = interval(lack)
         row["behind"] = {"dice": float(lack.mean()), "low": low, "high": high}
-    return {"release": release, "leader": rows[0]["variant"], "variants": rows}
+    names = [row["variant"] for row in rows]
+    model = next(name for name in names if name in variants)
+    return {"release": release, "leader": names[0], "model": model, "variants": rows}
 
 
 def holdout_dice(variant: str) -> np.ndarray:
@@ -40,15 +42,16 @@ def holdout_dice(variant: str) -> np.ndarray:
 
 def advice(board: dict[str, Any]) -> str:
     """One sentence: whether `release` leads, and if not what to change."""
-    leader, release = board["leader"], board["release"]
-    if leader == release:
-        return f"`{release}`, the release, leads."
+    leader, model, release = board["leader"], board["model"], board["release"]
+    start = "" if leader == model else f"`{leader}`, an ensemble, leads; of the models, "
+    if model == release:
+        return f"{start}`{release}`, the release, leads."
     dice = {row["variant"]: row["dice"] for row in board["variants"]}
     if release not in dice:
-        return f"`{leader}` leads; the release, `{release}`, is not among the variants."
+        return f"{start}`{model}` leads; the release, `{release}`, is not among the variants."
     return (
-        f"`{leader}` leads by {dice[leader] - dice[release]:.4f} Dice, but `{release}` is the release; "
-        f"to publish the leader, set `release: {leader}` in params.yaml."
+        f"{start}`{model}` leads by {dice[model] - dice[release]:.4f} Dice, but `{release}` is the release; "
+        f"to publish the leader, set `release: {model}` in params.yaml."
     )
 
 

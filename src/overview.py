@@ -24,11 +24,11 @@ def charts(board: dict[str, Any], learning: dict[str, Learning]) -> dict[str, Ma
     rows = board["variants"]
     dice, loss, threshold = [], [], []
     for number, row in enumerate(rows):
-        curves = learning[row["variant"]]
-        epochs = np.arange(1, len(curves.dice) + 1, dtype=float)
-        best = curves.best_epoch
-        dice.append(Line(number, epochs, curves.dice, (epochs[best], curves.dice[best])))
-        loss.append(Line(number, epochs, curves.loss, (epochs[best], curves.loss[best])))
+        if curves := learning.get(row["variant"]):  # an ensemble has none
+            epochs = np.arange(1, len(curves.dice) + 1, dtype=float)
+            best = curves.best_epoch
+            dice.append(Line(number, epochs, curves.dice, (epochs[best], curves.dice[best])))
+            loss.append(Line(number, epochs, curves.loss, (epochs[best], curves.loss[best])))
         curve = read_table(row["variant"], "threshold.tsv")["dice"].to_numpy(dtype=float)
         chosen = int(np.argmin(np.abs(THRESHOLDS - row["threshold"])))
         threshold.append(Line(number, THRESHOLDS, curve, (float(THRESHOLDS[chosen]), float(curve[chosen]))))

@@ -3,11 +3,13 @@
 DVC reports a missing file before our code could say which names there are, and a stage reads only its own params.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from src import stage
 from src.compute import ComputeParams
+from src.ensemble import Ensembles
 from src.losses import build_loss, known_losses
 from src.models import check_arguments, known_variants
 from src.postprocess import PostprocessParams
@@ -18,9 +20,10 @@ from src.training.augment import AugmentParams
 from src.training.schedule import TrainParams
 from src.traits import TraitParams
 
-SCALARS: dict[str, type] = {
+SCALARS: dict[str, Any] = {
     "profile": str,
     "variants": list[str],
+    "ensembles": Ensembles,
     "release": str,
     "loss": str,
     "final_loss": str,
@@ -47,6 +50,7 @@ def main() -> None:
     if not value["variants"] or len(set(value["variants"])) < len(value["variants"]):
         raise stage.UserError("params.yaml: variants: name at least one variant, and none twice")
     one_of("release", [value["release"]], known_variants())
+    check_ensembles(value["ensembles"], value["variants"])
     for key in ("loss", "final_loss"):
         one_of(key, [value[key]], known_losses())
     losses = stage.read_params("losses", dict)
@@ -57,6 +61,18 @@ def main() -> None:
     for profile in known_sources():
         check_profile(profile, value["variants"] if profile == value["profile"] else [])
     print(f"params.yaml is valid: profile {value['profile']}, loss {value['loss']}, {', '.join(value['variants'])}")
+
+
+def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
+    """Names that are not a variant's and can be a file's, and members that are among `variants` or ensembles before."""
+    known = list(variants)
+    for name, members in ensembles.items():
+        if name in known_variants() or not re.fullmatch(r"\w+", name):
+            raise stage.UserError(
+                f"params.yaml: ensembles: {name!r} must be letters, digits and _, and no variant's name"
+            )
+        one_of(f"ensembles.{name}", members, known)
+        known.append(name)
 
 
 def check_profile(profile: str, variants: list[str]) -> None:

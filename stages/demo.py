@@ -47,7 +47,7 @@ def main(*arguments: str) -> None:
 def best_variant(release: str) -> str:
     """The leader of the leaderboard if its model is here, else the release."""
     if LEADERBOARD.exists():
-        leader = str(json.loads(LEADERBOARD.read_text())["leader"])
+        leader = str(json.loads(LEADERBOARD.read_text())["model"])
         if model_path(leader).exists():
             return leader
     if not model_path(release).exists():

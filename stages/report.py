@@ -5,6 +5,7 @@ from pathlib import Path
 
 from src import overview, stage
 from src.advice import next_steps
+from src.ensemble import Ensembles
 from src.leaderboard import advice, leaderboard, markdown
 from src.learning import read_learning
 from src.metrics import read_metrics
@@ -16,10 +17,11 @@ REPORT = Path("report")
 
 def main() -> None:
     variants, release = stage.read_params("variants", list[str]), stage.read_params("release", str)
+    ensembles = stage.read_params("ensembles", Ensembles)
     params = read_settings()
-    board = leaderboard(variants, release)
+    board = leaderboard(variants, list(ensembles), release)
     metrics = {row["variant"]: read_metrics(row["variant"]) for row in board["variants"]}
-    learning = {variant: read_learning(variant) for variant in metrics}
+    learning = {variant: read_learning(variant) for variant in variants}
     page = render(
         "report.html",
         board=board,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from src import stage
+from src.ensemble import Ensembles
 from src.leaderboard import read_metrics
 from src.prepared import TEST, read_rows
 from src.sources.kaggle import Data
@@ -20,7 +21,7 @@ def main(*arguments: str) -> None:
     parser.add_argument("variant", nargs="?", default=stage.read_params("release", str), help="default: the release")
     parser.add_argument("--dry-run", action="store_true", help="check and write the file, then stop")
     options = parser.parse_args(arguments)
-    variants = stage.read_params("variants", list[str])
+    variants = [*stage.read_params("variants", list[str]), *stage.read_params("ensembles", Ensembles)]
     if options.variant not in variants:
         raise stage.UserError(f"there is no variant {options.variant!r}; choose from {', '.join(variants)}")
 

@@ -24,6 +24,7 @@ CHOSEN = {
 SPELLINGS = {
     "{profile}": "${profile}",
     "{variant}": "${item.variant}",
+    "{name}": "${key}",
     "{loss}": "${loss}",
     "{final_loss}": "${final_loss}",
 }
@@ -58,7 +59,7 @@ def imported(file: str) -> frozenset[str]:
 
 
 def used_files(stage: str) -> set[str]:
-    files = set(imported(f"stages/{stage}.py")) | {"stages/__init__.py"}
+    files = set().union(*(imported(script) for script in scripts(stage))) | {"stages/__init__.py"}
     for package, (templates, names) in CHOSEN.items():
         if package in files:
             files |= templates
@@ -75,14 +76,24 @@ def chosen_files(package: str, name: str) -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in paths}
 
 
+def definition(stage: str) -> dict:
+    """What dvc.yaml says of `stage`, for one of its items."""
+    return STAGES[stage].get("do", STAGES[stage])
+
+
+def scripts(stage: str) -> list[str]:
+    """The scripts that the commands of `stage` run."""
+    return [f"stages/{name}.py" for name in re.findall(r"-m stages\.(\w+)", str(definition(stage)["cmd"]))]
+
+
 def declared_files(stage: str) -> set[str]:
-    return {dep for dep in STAGES[stage]["deps"] if dep.startswith(("src/", "stages/"))}
+    return {dep for dep in definition(stage)["deps"] if dep.startswith(("src/", "stages/"))}
 
 
 def used_params(stage: str) -> set[str]:
     """The keys that the stage's script reads, as dvc.yaml spells them."""
     keys = set()
-    for node in ast.walk(ast.parse((ROOT / f"stages/{stage}.py").read_text())):
+    for node in (node for script in scripts(stage) for node in ast.walk(ast.parse((ROOT / script).read_text()))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "read_params":
             argument = node.args[0]
             key = ast.unparse(argument)[2:-1] if isinstance(argument, ast.JoinedStr) else ast.literal_eval(argument)
@@ -99,18 +110,19 @@ def test_every_file_a_stage_can_import_is_declared_and_no_other(stage):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_param_a_stage_reads_is_declared_and_no_other(stage):
-    assert set(STAGES[stage].get("params", [])) == used_params(stage)
+    assert set(definition(stage).get("params", [])) == used_params(stage)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_template_a_stage_renders_is_declared_and_no_other(stage):
-    todo = set(re.findall(r'render\(\s*"(\w+\.html)"', (ROOT / f"stages/{stage}.py").read_text()))
+    code = "".join((ROOT / script).read_text() for script in scripts(stage))
+    todo = set(re.findall(r'render\(\s*"(\w+\.html)"', code))
     used = set()
     while todo:
         name = todo.pop()
         used.add(f"templates/{name}")
         todo |= set(re.findall(r'(?:extends |include_raw\()"([\w.]+)"', (ROOT / f"templates/{name}").read_text()))
-    assert {dep for dep in STAGES[stage]["deps"] if dep.startswith("templates/")} == used
+    assert {dep for dep in definition(stage)["deps"] if dep.startswith("templates/")} == used
 
 
 def test_params_are_read_by_the_stage_scripts_alone():

@@ -229,7 +229,7 @@ def results(**changes):
     scores = {"dice": 0.95, "dice_raw": 0.949, "boundary_iou": 0.85, "precision": 0.95, "recall": 0.95}
     scores |= {"traits": {"small": {"dice": 0.94, "photos": 9}}} | changes
     rows = [{"variant": "unet", "behind": {"low": 0}}, {"variant": "unet_paper", "behind": {"low": 0.1}}]
-    board = {"leader": "unet", "release": changes.get("release", "unet"), "variants": rows}
+    board = {"leader": "unet", "model": "unet", "release": changes.get("release", "unet"), "variants": rows}
     metrics = {"unet": {"threshold": changes.get("threshold", 0.5), "holdout": scores, "val": {"dice": 0.955}}}
     return board, metrics
 
@@ -352,7 +352,7 @@ class TestDemo:
             write_metrics("unet", {"threshold": threshold})
             demo.main(str(photo))
             assert share in capsys.readouterr().out
-        (trained / "report/leaderboard.json").write_text(json.dumps({"leader": "unet_paper"}))
+        (trained / "report/leaderboard.json").write_text(json.dumps({"leader": "team", "model": "unet_paper"}))
         assert demo.best_variant("unet") == "unet"
         (trained / "models/unet_paper.safetensors").touch()
         assert demo.best_variant("unet") == "unet_paper"

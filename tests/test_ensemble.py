@@ -1,0 +1,122 @@
+"""Better than one model: a variant trained on several folds, and several variants averaged."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from src import models
+from src.ensemble import average
+from src.predict import PredictParams, predict
+from src.prepared import PHOTOS
+from src.split import choose_folds, part_indices
+from src.stage import UserError
+from tests.conftest import copy_project
+
+TEAM = ["unet", "residual_unet", "residual_unet"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project after `dvc repro` of two variants, trained on two folds each, and of an ensemble of them."""
+    project = copy_project(tmp_path_factory.mktemp("ensemble") / "project", ["unet", "residual_unet"])
+    project.set(synthetic__train__folds=2, ensembles={"team": TEAM}, synthetic__train__panel_every=0)
+    project.first = project.repro()
+    return project
+
+
+def maps(project, variant, part):
+    return np.load(project.root / f"data/predictions/{variant}/{part}.npy")
+
+
+def test_the_mean_of_maps_by_hand():
+    maps = [np.full((1, 2, 2), value, np.uint8) for value in (255, 254, 0)]
+    assert (average(maps) == 170).all()  # 509 / 3 = 169.67
+    assert (average([maps[0]] * 3) == 255).all()
+
+
+class TestFolds:
+    def test_one_file_holds_a_model_per_fold(self, project):
+        _, about = models.load(project.root / "models/unet.safetensors")
+        assert [member["fold"] for member in about["members"]] == [0, 1]
+
+    def test_val_is_predicted_by_the_model_that_has_not_seen_it_and_holdout_by_all(self, project, monkeypatch):
+        monkeypatch.chdir(project.root)
+        ensemble, _ = models.load(project.root / "models/unet.safetensors")
+        photos, rows = np.load(project.root / "data/prepared/labelled" / PHOTOS), split_of(project)
+        first, second = (self.predicted(member, photos) for member in ensemble.members)
+        val, holdout = (part_indices(rows, part) for part in ("val", "holdout"))
+        assert (first != second).any()
+        assert (maps(project, "unet", "val") == first[val]).all()
+        mean = (first[holdout].astype(float) + second[holdout]) / 2
+        assert np.abs(maps(project, "unet", "holdout") - mean).max() <= 1
+
+    def predicted(self, model, photos):
+        fabric = Fabric(accelerator="cpu", devices=1)
+        with torch.inference_mode():
+            return predict(fabric, model.eval(), photos, PredictParams(mirror=True, batch_size=8), "")
+
+    def test_the_folds_leave_the_holdout_alone_and_differ_in_val(self, project):
+        rows = split_of(project)
+        folds, holdout = choose_folds(rows, 5), set(part_indices(rows, "holdout"))
+        assert list(folds[0].val) == list(part_indices(rows, "val"))
+        assert list(folds[0].train) == list(part_indices(rows, "train"))
+        everything = np.concatenate([fold.val for fold in folds])
+        assert sorted(everything) == sorted(set(range(len(rows))) - holdout)
+        assert all(not set(fold.train) & (set(fold.val) | holdout) for fold in folds)
+
+    def test_more_folds_than_there_are_is_said(self, project):
+        with pytest.raises(UserError, match=r"train\.folds is 6, but split\.folds is 5"):
+            choose_folds(split_of(project), 6)
+
+    def test_each_fold_has_its_curves(self, project):
+        for folder in ("", "fold_1/"):
+            assert (project.root / f"plots/training/unet/{folder}plots/metrics/val/dice.tsv").exists()
+
+
+def split_of(project):
+    return pd.read_csv(project.root / "data/split.csv", dtype={"id": str, "group": str})
+
+
+class TestEnsembles:
+    def test_it_is_one_more_stage_that_is_evaluated_and_submitted(self, project):
+        assert project.first.count("ensemble@team") == 1
+        assert project.repro() == []
+        for part in ("val", "holdout", "test"):
+            members = [maps(project, member, part) for member in TEAM]
+            assert (maps(project, "team", part) == average(members)).all()
+        submission = (project.root / "submissions/team.csv").read_text().splitlines()
+        assert len(submission) == 1 + len(maps(project, "team", "test"))
+
+    def test_the_report_ranks_it_and_names_the_best_model_beside_it(self, project):
+        board = json.loads((project.root / "report/leaderboard.json").read_text())
+        dice = json.loads((project.root / "metrics/team.json").read_text())["holdout"]["dice"]
+        assert {row["variant"]: row["dice"] for row in board["variants"]}["team"] == dice
+        assert board["model"] in ("unet", "residual_unet")
+        assert ">ensemble</span>" in (project.root / "report/index.html").read_text()
+
+    def test_other_members_rerun_the_ensemble_and_the_report_alone(self, project):
+        project.set(ensembles={"team": ["unet", "unet", "residual_unet"]})
+        assert project.repro() == ["ensemble@team", "report"]
+
+    @pytest.mark.parametrize(
+        ("ensembles", "said"),
+        [
+            ({"team": ["unet", "unet"]}, "ensembles.team: "),
+            (
+                {"team": ["unet", "unet", "u2net"]},
+                "ensembles.team: there is no 'u2net'; choose from ",
+            ),
+            ({"u2net": ["unet", "unet", "unet"]}, "'u2net' must be letters, digits and _, and no variant's name"),
+            ({"a b": ["unet", "unet", "unet"]}, "'a b' must be letters, digits and _, and no variant's name"),
+        ],
+    )
+    def test_mistakes_are_named_before_anything_runs(self, project, ensembles, said):
+        project.set(ensembles=ensembles)
+        result = project.stage("check", check=False)
+        assert result.returncode == 1
+        assert said in result.stderr
+        assert "Traceback" not in result.stderr
