@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
 PARAMS = Path("params.yaml")
+MADE = ("data", "metrics", "models", "plots", "report", "submissions")  # what stages write to
 T = TypeVar("T")
 
 
@@ -67,8 +68,16 @@ def signature_schema(function: Callable[..., Any], skip: tuple[str, ...] = ("sel
 
 
 def run(main: Callable[..., None]) -> None:
-    """Runs a stage's main with the command line's arguments; a UserError becomes one line and exit status 1."""
+    """Runs a stage's main with the command line's arguments.
+
+    A UserError becomes one line and exit status 1, and so does a missing file that an earlier stage should have made.
+    """
     try:
         main(*sys.argv[1:])
     except UserError as error:
         sys.exit(f"error: {error}")
+    except FileNotFoundError as error:
+        missing = error.filename or str(error).rsplit(": ", 1)[-1]  # safetensors gives no file name
+        if Path(missing).parts[:1] not in [(folder,) for folder in MADE]:
+            raise
+        sys.exit(f"error: {missing} is missing; dvc repro makes it, dvc pull fetches it")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from src import stage
-from stages import check, download, prepare
+from stages import check, download, evaluate, predict, prepare, split, train
 from tests.conftest import ROOT, TINY, set_params, write_raw
 
 
@@ -232,3 +232,21 @@ def test_a_variant_whose_file_is_missing(new_project):
     result = project.run("dvc", "repro", check=False)
     assert result.returncode != 0
     assert "src/models/unet.py" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("main", "missing"),
+    [
+        (split.main, "data/prepared/labelled/photos.csv"),
+        (lambda: train.main("unet"), "data/prepared/labelled/photos.npy"),
+        (lambda: predict.main("unet"), "models/unet.safetensors"),
+        (lambda: evaluate.main("unet"), "data/prepared/labelled/photos.csv"),
+    ],
+)
+def test_a_stage_before_those_it_needs(workspace, main, missing):
+    fails(main, [f"{missing} is missing; dvc repro makes it"])
+
+
+def test_a_missing_file_of_our_own_is_a_traceback(workspace):
+    with pytest.raises(FileNotFoundError):
+        stage.run(lambda: Path("templates/report.html").read_text())

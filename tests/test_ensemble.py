@@ -14,7 +14,9 @@ from src.predict import PredictParams, predict
 from src.prepared import PHOTOS
 from src.split import choose_folds, part_indices
 from src.stage import UserError
+from src.training.checkpoint import Checkpoint
 from tests.conftest import copy_project
+from tests.test_training import trainer
 
 TEAM = ["unet", "residual_unet", "residual_unet"]
 
@@ -71,6 +73,14 @@ class TestFolds:
     def test_more_folds_than_there_are_is_said(self, project):
         with pytest.raises(UserError, match=r"train\.folds is 6, but split\.folds is 5"):
             choose_folds(split_of(project), 6)
+
+    def test_a_fold_that_is_done_is_not_trained_again(self, tmp_path):
+        done = trainer(checkpoint=Checkpoint(tmp_path, "run-0")).fit()
+        again = trainer(checkpoint=Checkpoint(tmp_path, "run-0"))
+        again.train_epoch = pytest.fail
+        assert {name: tensor.tolist() for name, tensor in again.fit().weights.items()} == {
+            name: tensor.tolist() for name, tensor in done.weights.items()
+        }
 
     def test_each_fold_has_its_curves(self, project):
         for folder in ("", "fold_1/"):
