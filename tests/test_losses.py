@@ -53,6 +53,13 @@ def test_the_edge_term_is_the_cross_entropy_on_the_band_along_the_outline():
 
 @pytest.mark.parametrize("name", known_losses())
 class TestEveryLoss:
+    @pytest.mark.parametrize("share", [0.2, 0.4, 0.7, 0.9])
+    def test_a_pixel_that_is_partly_person_asks_for_its_share(self, name, share):
+        loss = build_loss(name, BLOCKS[name])
+        target = torch.full((1, 1, 4, 4), share)
+        right, less, more = (loss(torch.full((1, 1, 4, 4), p).logit(), target) for p in (share, 0.01, 0.99))
+        assert right < min(less, more)
+
     def test_perfect_is_best_and_inverted_is_worst(self, name):
         loss = build_loss(name, BLOCKS[name])
         target = (torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.6).float()

@@ -154,6 +154,20 @@ class TestTrainer:
             norms.append(run.train_step(0, 0, batches)[1].item())
         assert norms[0] == pytest.approx(norms[1], rel=1e-4)
 
+    @pytest.mark.parametrize(("soft", "expected"), [(True, {0.0, 0.2, 0.8, 1.0}), (False, {0.0, 1.0})])
+    def test_the_target_is_the_share_of_a_pixel_or_all_or_nothing(self, soft, expected):
+        seen = set()
+
+        def loss(logits, target):
+            seen.update(target.unique().tolist())
+            return logits.mean()
+
+        data = dataset(8)
+        data.held[1][:, :, :2] = 51
+        data.held[1][:, :, 2:4] = 204
+        trainer(train=data, loss=loss, epochs=1, soft_targets=soft).fit()
+        assert {round(value, 6) for value in seen} == expected
+
     def test_a_loss_that_turns_nan_stops_with_one_line(self):
         steps = []
 
