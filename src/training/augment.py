@@ -61,7 +61,8 @@ class Augment(nn.Module):
     def forward(self, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         if not self.params.enabled:
             return photos, masks
-        changed, target = self.moved(photos.float() / 255, masks.float())
+        changed, target = self.moved(torch.cat([photos, masks], dim=1).float()).split([3, 1], dim=1)
+        changed = changed / 255
         for share, change in self.changes:
             chosen = (torch.rand(len(photos)) < share).nonzero().flatten().to(photos.device, non_blocking=True)
             if len(chosen):
@@ -69,13 +70,11 @@ class Augment(nn.Module):
         # Back to bytes, as the model will meet photos when it predicts.
         return (changed.clamp(0, 1) * 255).round().to(torch.uint8), target.round().to(torch.uint8)
 
-    def moved(self, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Float photos and masks after the same flip, rotation, scale and shift, mirrored beyond the border."""
-        matrices = self.where_from(len(photos)).to(photos.device, non_blocking=True)
-        grid = F.affine_grid(matrices, list(photos.shape), align_corners=False)
-        both = torch.cat([photos, masks], dim=1)
-        moved = F.grid_sample(both, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-        return moved[:, :3], moved[:, 3:]
+    def moved(self, images: Tensor) -> Tensor:
+        """Float images (N, C, S, S) after a flip, rotation, scale and shift of their own, mirrored beyond the border."""
+        matrices = self.where_from(len(images)).to(images.device, non_blocking=True)
+        grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
     def where_from(self, count: int) -> Tensor:
         """For each photo the matrix (`count`, 2, 3) from a place in the result to one in the photo, both in [-1, 1]."""
