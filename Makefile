@@ -38,10 +38,11 @@ fix: .venv/requirements-dev ## let ruff mend what it can
 	ruff check --fix .
 	ruff format .
 
-benchmark: .venv/requirements-dev ## the speed of prepare, training, evaluate and submit, as ratios
+benchmark: .venv/requirements-dev ## the speed of prepare, training, predict, evaluate and submit, as ratios
 	python -m benchmarks.prepare
 	python -m benchmarks.evaluate
 	python -m benchmarks.training
+	python -m benchmarks.predict
 
 lock: ## compile requirements*.in into requirements*.txt; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in --output-file requirements.txt

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 
-def paired(ours: Callable[[], object], bound: Callable[[], object], repeats: int) -> list[tuple[float, float]]:
-    """Seconds of `ours` and of `bound`, `repeats` times in turns, after one uncounted turn."""
+def in_turns(*works: Callable[[], object], repeats: int) -> list[tuple[float, ...]]:
+    """Seconds of each of `works`, `repeats` times in turns, after one uncounted turn."""
     seconds = []
     for _ in range(repeats + 1):
-        pair = []
-        for work in (ours, bound):
+        turn = []
+        for work in works:
             start = time.perf_counter()
             work()
-            pair.append(time.perf_counter() - start)
-        seconds.append((pair[0], pair[1]))
+            turn.append(time.perf_counter() - start)
+        seconds.append(tuple(turn))
     return seconds[1:]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import yaml
 
-from benchmarks import machine, paired, spread
+from benchmarks import in_turns, machine, spread
 from src.prepare import prepare_labelled, prepare_test
 from src.raw import list_raw
 from src.sources.synthetic import Data, fetch
@@ -31,7 +31,7 @@ def main() -> None:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 list(pool.map(cv2.imread, map(str, [*raw.photos, *raw.masks, *raw.tests])))
 
-        seconds = paired(ours, bound, repeats=7)
+        seconds = in_turns(ours, bound, repeats=7)
     print(f"prepare of {LABELLED} + {TEST} photos of {SIZE} x {SIZE} ({machine()})")
     print(f"  photos per second     {spread([(LABELLED + TEST) / ours for ours, _ in seconds])}")
     print(f"  against decoding only {spread([ours / bound for ours, bound in seconds])}, wanted: at most {BOUND}")

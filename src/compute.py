@@ -1,12 +1,15 @@
 """Where the arithmetic happens: device, precision and determinism, by Lightning Fabric."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 import torch
 from lightning_fabric import Fabric
 from pydantic import Field
+from torch import nn
+from torch._inductor import config as inductor
 
 from src.stage import Section, UserError
 
@@ -24,7 +27,13 @@ class ComputeParams(Section):
     devices: Annotated[int, Field(ge=1)]
     num_nodes: Annotated[int, Field(ge=1)]
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+    compile: bool
     deterministic: bool
+
+    @property
+    def on_one_device(self) -> "ComputeParams":
+        """The same, for work that takes seconds and is not spread over devices."""
+        return self.model_copy(update={"devices": 1, "num_nodes": 1})
 
 
 def launch(params: ComputeParams) -> Fabric:
@@ -54,3 +63,29 @@ def launch(params: ComputeParams) -> Fabric:
 def device_name(fabric: Fabric) -> str:
     """What computes: the GPU's name, or the kind of device."""
     return torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else fabric.device.type
+
+
+def compile_in_place(model: nn.Module, device: torch.device) -> None:
+    """Makes `model` run through torch.compile, its weights' names unchanged; raises UserError where that cannot work.
+
+    A copy of the model is not compiled: the average that is validated, and what predict loads, run as they are.
+    """
+    try:
+        torch.compile(lambda x: x.sin() + 1)(torch.ones(2, device=device))
+    except Exception as error:  # each part of the tool chain has its own errors
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(
+            f"params.yaml: compute.compile: torch.compile does not work on this machine ({reason}); install a C++ "
+            "compiler such as g++ and Python's headers, or set it to false"
+        ) from error
+    inductor.deterministic = torch.are_deterministic_algorithms_enabled()  # else a GPU chooses kernels by timing them
+    model.compile()
+
+
+@contextmanager
+def memory_advice(keys: str) -> Iterator[None]:
+    """Within it, a device that runs out of memory raises UserError that says to change `keys` of params.yaml."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise UserError(f"params.yaml: the device has too little memory for this run; {keys}") from None

@@ -32,7 +32,7 @@ def main(*arguments: str) -> None:
     size = stage.read_params("image_size", int)
     params = stage.read_params("postprocess", PostprocessParams)
     prediction = stage.read_params("predict", PredictParams)
-    fabric = launch(stage.read_params("compute", ComputeParams))
+    fabric = launch(stage.read_params("compute", ComputeParams).on_one_device)
     model, _ = models.load(model_path(variant))
     model = model.to(fabric.device).to(memory_format=torch.channels_last)
     chosen = threshold(variant, params)

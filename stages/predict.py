@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from src import models, stage
-from src.compute import ComputeParams, launch
+from src.compute import ComputeParams, launch, memory_advice
 from src.predict import PredictParams, predict
 from src.predictions import write_predictions
 from src.prepared import LABELLED, TEST, read_photos
@@ -14,7 +14,7 @@ from src.split import part_indices, read_split
 
 def main(variant: str) -> None:
     params = stage.read_params("predict", PredictParams)
-    fabric = launch(stage.read_params("compute", ComputeParams))
+    fabric = launch(stage.read_params("compute", ComputeParams).on_one_device)
     model, _ = models.load(Path(f"models/{variant}.safetensors"))
     model = model.to(fabric.device).to(memory_format=torch.channels_last)
     labelled, split = read_photos(LABELLED), read_split()
@@ -22,7 +22,9 @@ def main(variant: str) -> None:
     for part, these in photos.items():
         # The members after the first have learned from the val photos.
         chosen = model.members[0] if part == "val" else model
-        write_predictions(variant, part, predict(fabric, chosen, these, params, f"{variant} {part}"))
+        with memory_advice("lower predict.batch_size"):
+            maps = predict(fabric, chosen, these, params, f"{variant} {part}")
+        write_predictions(variant, part, maps)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,22 @@ from pathlib import Path
 import torch
 
 from src import models, stage
-from src.compute import ComputeParams, device_name, launch
+from src.compute import ComputeParams, compile_in_place, device_name, launch, memory_advice
 from src.losses import build_loss
 from src.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_photos, read_soft_masks
 from src.split import SPLIT, Fold, choose_folds, read_split
 from src.training.augment import Augment, AugmentParams
-from src.training.checkpoint import Checkpoint, checkpoint_folder, run_key
+from src.training.checkpoint import Checkpoint, checkpoint_folder, hash_of, run_hash
 from src.training.dataset import Dataset, seed_for
 from src.training.record import Record
 from src.training.schedule import TrainParams
 from src.training.trainer import Best, Trainer
 
 LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "dvclive", "safetensors")
+TOO_LARGE = (
+    "lower the profile's train.batch_size and raise train.accumulate as much, or lower image_size or the width in the "
+    "profile's models"
+)
 
 
 def main(variant: str) -> None:
@@ -41,7 +45,7 @@ def main(variant: str) -> None:
     losses = {"loss": build_loss(loss, loss_block), "final_loss": build_loss(final_loss, final_block, key="final_loss")}
 
     fabric = launch(compute)
-    about = {
+    settings = {
         "variant": variant,
         "arguments": arguments,
         "loss": {loss: loss_block},
@@ -50,20 +54,28 @@ def main(variant: str) -> None:
         "augment": augment.model_dump(),
         "compute": compute.model_dump(),
         "seed": seed,
+    }
+    about = settings | {
+        "params_hash": hash_of(settings),
         "device": device_name(fabric),
         "versions": {"python": sys.version.split()[0], **{name: version(name) for name in LIBRARIES}},
     }
-    key = run_key(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
+    run = run_hash(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
     photos, masks, plots = read_photos(LABELLED), read_soft_masks(), Path(f"plots/training/{variant}")
 
     def train(fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
         torch.manual_seed(seed_for(seed))
         model = models.build(variant, arguments)
-        if photos.shape[1] < 2 * model.multiple:
-            raise stage.UserError(f"params.yaml: image_size must be at least {2 * model.multiple} for {variant}")
+        if photos.shape[1] < model.smallest:
+            raise stage.UserError(
+                f"params.yaml: image_size: {photos.shape[1]} is too small for {variant}; it must be at least "
+                f"{model.smallest}, or the model less deep where it has a depth"
+            )
+        if compute.compile:
+            compile_in_place(model.to(fabric.device), fabric.device)
         val = Dataset(photos, masks, fold.val, fabric.device)
         recording = Record(folder, val, params.panel_every, params.epochs) if fabric.is_global_zero else nullcontext()
-        with recording as record:
+        with memory_advice(TOO_LARGE), recording as record:
             return Trainer(
                 fabric,
                 model,
@@ -78,7 +90,7 @@ def main(variant: str) -> None:
             ).fit()
 
     folds = choose_folds(read_split(), params.folds)
-    checkpoints = [Checkpoint(checkpoint_folder(), f"{key}-{fold.number}") for fold in folds]
+    checkpoints = [Checkpoint(checkpoint_folder(), f"{run}-{fold.number}") for fold in folds]
     folders = [plots, *(plots / f"fold_{fold.number}" for fold in folds[1:])]
     try:
         best = [train(*each) for each in zip(folds, folders, checkpoints, strict=True)]
@@ -91,7 +103,7 @@ def main(variant: str) -> None:
         members = [
             {"fold": f.number, "best_epoch": b.epoch, "val_dice": b.dice} for f, b in zip(folds, best, strict=True)
         ]
-        about |= {"run": key, "members": members}
+        about |= {"run_hash": run, "members": members}
         models.save(Path(f"models/{variant}.safetensors"), [b.weights for b in best], about)
         for checkpoint in checkpoints:  # only now: a finished fold's holds its model until all are done
             checkpoint.remove()

@@ -45,6 +45,12 @@ class SegmentationModel(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
 
+    @property
+    def smallest(self) -> int:
+        """The smallest height and width to train at: the deepest maps are then 2 x 2, as BatchNorm wants more than one
+        value of each channel, even of a single photo."""
+        return 2 * self.multiple
+
     def segment(self, image: Tensor) -> Logits:
         """Logits (N, 1, H, W) for normalised images, float (N, channels, H, W); a tuple if deeply supervised."""
         raise NotImplementedError

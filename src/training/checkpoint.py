@@ -29,13 +29,18 @@ def checkpoint_folder() -> Path:
         return Path(repo.cache.local_cache_dir) / "checkpoints"
 
 
-def run_key(facts: dict[str, Any], data: Iterable[Path]) -> str:
+def hash_of(facts: dict[str, Any]) -> str:
+    """A hash of `facts`, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def run_hash(facts: dict[str, Any], data: Iterable[Path]) -> str:
     """A hash of `facts` (params, versions, device), of the bytes of `data`, and of all project code that is loaded."""
     root = Path.cwd().resolve()
     modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
     code = {Path(file).resolve() for file in modules if file}
     own = sorted(path for path in code if path.is_relative_to(root / "src") or path.is_relative_to(root / "stages"))
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    digest = hashlib.sha256(hash_of(facts).encode())
     for path in [*own, *data]:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

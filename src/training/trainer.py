@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -9,13 +10,14 @@ from typing import NamedTuple
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from src.losses import Loss
 from src.models.blocks import SegmentationModel
 from src.stage import UserError
 from src.training.checkpoint import Checkpoint, load_optimizer_tensors, optimizer_tensors
+from src.training.checks import check_run
 from src.training.dataset import PERSON, Batch, Dataset, seed_for, shuffled
 from src.training.record import Record
 from src.training.schedule import TrainParams, ema_decay, learning_rate_factor
@@ -73,10 +75,11 @@ class Trainer:
         self.batch = params.batch_size * params.accumulate
         self.steps = len(train) // self.batch
         self.first_final = params.epochs - params.final_epochs
-        self._check_data()
+        check_run(params, train, val, fabric.world_size)
         model = model.to(fabric.device).to(memory_format=torch.channels_last)
         self.supervision = model.deep_supervision
-        self.average = AveragedModel(model, use_buffers=True).requires_grad_(False)
+        self.average = deepcopy(model).requires_grad_(False)
+        self.averaged, self.latest = averaged_tensors(self.average), averaged_tensors(model)
         groups = model.parameter_groups(params.learning_rate)
         self.rates = [group["lr"] / params.learning_rate for group in groups]
         optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=True)
@@ -141,8 +144,8 @@ class Trainer:
         )
         assert norm is not None  # None only for strategies that clip by themselves
         self.optimizer.step()
-        self.average.multi_avg_fn = get_ema_multi_avg_fn(ema_decay(epoch * self.steps + step, self.params.ema_decay))
-        self.average.update_parameters(self.model.module)
+        decay = ema_decay(epoch * self.steps + step, self.params.ema_decay)
+        get_ema_multi_avg_fn(decay)(self.averaged, self.latest, None)
         return total, norm
 
     def _parts(self, order: Tensor) -> list[Tensor]:
@@ -177,7 +180,7 @@ class Trainer:
         smoothing = self.params.dice_smoothing if epoch else 0.0
         self.smoothed = smoothing * self.smoothed + (1 - smoothing) * dice
         if self.smoothed > self.best.dice_smoothed:
-            weights = {name: tensor.clone() for name, tensor in self.average.module.state_dict().items()}
+            weights = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
             self.best = Best(epoch, dice, self.smoothed, weights)
         return {"val/dice": dice, "val/dice_smoothed": self.smoothed}
 
@@ -235,22 +238,7 @@ class Trainer:
                 "Lower the profile's train.learning_rate or train.gradient_clip, or set compute.precision to 32-true"
             )
 
-    def _check_data(self) -> None:
-        params = self.params
-        if not self.steps:
-            raise UserError(
-                f"params.yaml: the profile's train.batch_size times train.accumulate is {self.batch}, more than the "
-                f"{len(self.train)} training photos; lower it"
-            )
-        if params.batch_size % self.fabric.world_size:
-            raise UserError(
-                f"params.yaml: the profile's train.batch_size, {params.batch_size}, does not divide among "
-                f"{self.fabric.world_size} processes; make it a multiple"
-            )
-        if params.final_epochs >= params.epochs:
-            raise UserError(
-                f"params.yaml: the profile's train.final_epochs, {params.final_epochs}, must be below train.epochs, "
-                f"which is {params.epochs}"
-            )
-        if self.val.shows_nobody():
-            raise UserError("params.yaml: split: no val photo shows a person; change split.seed or split.fold")
+
+def averaged_tensors(model: SegmentationModel) -> list[Tensor]:
+    """What is averaged over steps: the parameters and BatchNorm's statistics, the model's own tensors."""
+    return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]

@@ -1,0 +1,95 @@
+"""What the benchmarks of training and prediction share: the options, the model they measure, and the device's peak."""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+from lightning_fabric import Fabric
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import machine
+from src import models
+from src.compute import ComputeParams, compile_in_place, device_name, launch
+from src.models.blocks import SegmentationModel
+
+
+class Setting(NamedTuple):
+    """What is measured, and where."""
+
+    params: dict[str, Any]
+    fabric: Fabric
+    model: SegmentationModel
+    batch_size: int
+    steps: int
+    title: str
+
+
+def setting(purpose: str) -> Setting:
+    """What the command line asks for; by default what params.yaml has for the profile."""
+    parser = argparse.ArgumentParser(description=purpose)
+    parser.add_argument("--variant", default="residual_unet")
+    parser.add_argument("--profile", default="synthetic", help="whose model size and batch size are taken")
+    parser.add_argument("--width", type=int, help="the model's, if not the profile's")
+    parser.add_argument("--batch-size", type=int, help="if not the profile's")
+    parser.add_argument("--precision", help="if not that of params.yaml")
+    parser.add_argument("--compile", action="store_true", help="through torch.compile")
+    parser.add_argument("--steps", type=int, default=6, help="batches per turn")
+    options = parser.parse_args()
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    profile = params[options.profile]
+    arguments = params["models"][options.variant] | profile["models"][options.variant]
+    arguments |= {"width": options.width} if options.width else {}
+    batch_size = options.batch_size or profile["train"]["batch_size"]
+    compute = params["compute"] | {"compile": options.compile}
+    fabric = launch(ComputeParams(**compute | ({"precision": options.precision} if options.precision else {})))
+    torch.manual_seed(0)
+    model = models.build(options.variant, arguments).to(fabric.device).to(memory_format=torch.channels_last)
+    if options.compile:
+        compile_in_place(model, fabric.device)
+    title = (
+        f"{options.variant} of width {arguments['width']}, batch {batch_size}, {fabric._precision.precision}"
+        f"{', compiled' if options.compile else ''}, on {device_name(fabric)} with {torch.get_num_threads()} threads "
+        f"({machine()})"
+    )
+    train = profile["train"] | {"batch_size": batch_size, "accumulate": 1}
+    return Setting(params | {"train": train}, fabric, model, batch_size, options.steps, title)
+
+
+def operations(work: Callable[[], object]) -> int:
+    """Floating-point operations of `work`: its convolutions and matrix products, a multiply-add being two."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def peak(fabric: Fabric) -> float:
+    """Operations per second of a large matrix product, the most that `fabric`'s device does in its precision."""
+    size = 8192 if fabric.device.type == "cuda" else 2048
+    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(fabric._precision.precision, torch.float32)
+    left, right = (torch.randn(size, size, device=fabric.device, dtype=kind) for _ in range(2))
+    seconds = []
+    for _ in range(8):
+        start = time.perf_counter()
+        left @ right
+        wait(fabric.device)
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds)
+
+
+def say_share_of_peak(done: int, seconds: float, fabric: Fabric) -> None:
+    """Prints how much of the device's peak arithmetic `done` operations in `seconds` are, with the count."""
+    most = peak(fabric)
+    print(
+        f"  share of peak arithmetic  {done / seconds / most:.2f}: {done / 1e9:.1f} GFLOP in {seconds * 1000:.0f} ms, "
+        f"where a large matrix product reaches {most / 1e12:.3g} TFLOP/s"
+    )
+
+
+def wait(device: torch.device) -> None:
+    """Until the GPU has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()

@@ -1,0 +1,50 @@
+"""src/predict.py, against the bare forward pass on one fixed batch: python -m benchmarks.predict [--help]
+
+Both predict the mirror image too, if `predict.mirror` says so.
+"""
+
+from statistics import median
+
+import numpy as np
+import torch
+
+from benchmarks import in_turns, spread
+from benchmarks.network import operations, say_share_of_peak, setting, wait
+from src.predict import PredictParams, predict
+
+BOUND = 0.95
+
+
+def main() -> None:
+    run = setting(__doc__)
+    params = PredictParams(**run.params["predict"] | {"batch_size": run.batch_size})
+    size, count = run.params["image_size"], run.batch_size * run.steps
+    photos = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    batch = torch.from_numpy(photos[: run.batch_size]).permute(0, 3, 1, 2).to(run.fabric.device)
+    model = run.model.eval()
+
+    @torch.inference_mode()
+    def forward() -> None:
+        with run.fabric.autocast():
+            model(batch)
+            if params.mirror:
+                model(batch.flip(-1))
+
+    def ours() -> None:
+        predict(run.fabric, model, photos, params, "")
+
+    def bare() -> None:
+        for _ in range(run.steps):
+            forward()
+        wait(run.fabric.device)
+
+    seconds = in_turns(ours, bare, repeats=7)
+    print(f"prediction, mirror {params.mirror}, {run.title}")
+    print(f"  photos per second, ours {spread([count / ours for ours, _ in seconds])}")
+    print(f"  photos per second, bare {spread([count / bare for _, bare in seconds])}")
+    print(f"  ours against bare       {spread([bare / ours for ours, bare in seconds])}, wanted: at least {BOUND}")
+    say_share_of_peak(operations(forward), median(ours for ours, _ in seconds) / run.steps, run.fabric)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""Where training runs: compiled or not, in one process or several, with too little memory, on a GPU."""
+
+import importlib.metadata
+import shutil
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from lightning_fabric import Fabric
+
+from src import models
+from src.losses import build_loss
+from src.training.augment import Augment, AugmentParams
+from src.training.schedule import TrainParams
+from src.training.trainer import Trainer
+from tests.conftest import ROOT, copy_project
+from tests.test_models import make
+from tests.test_training import dataset
+
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+compiler = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project with its data prepared and one model trained on the CPU; every test leaves it so."""
+    project = copy_project(tmp_path_factory.mktemp("compute") / "project", ["unet_plus_plus"])
+    shallow = {"models__unet_plus_plus__depth": 2, "models__unet_plus_plus__dropout": 0.0}
+    project.set(compute__device="cpu", **shallow)  # without dropout, which draws otherwise when compiled
+    project.repro("split")
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "--message", "data")
+    project.stage("train", "unet_plus_plus")
+    return project
+
+
+@pytest.fixture(autouse=True)
+def restored(request):
+    """What a test changes in the project's files is undone after it."""
+    yield
+    if "project" in request.fixturenames:
+        request.getfixturevalue("project").run("git", "checkout", "--quiet", ".")
+
+
+def model_file(project):
+    return project.root / "models/unet_plus_plus.safetensors"
+
+
+def losses(project):
+    return pd.read_csv(project.root / "plots/training/unet_plus_plus/plots/metrics/train/loss.tsv", sep="\t")[
+        "loss"
+    ].to_numpy()
+
+
+@pytest.fixture
+def kept(project):
+    """The trained model and its curve, put back after a test that trains again."""
+    folders = (model_file(project).parent, project.root / "plots")
+    for folder in folders:
+        shutil.copytree(folder, project.root.parent / "kept" / folder.name)
+    yield {"loss": losses(project), "model": models.load(model_file(project))}
+    for folder in folders:
+        shutil.rmtree(folder)
+        shutil.move(project.root.parent / "kept" / folder.name, folder)
+
+
+def test_the_model_file_says_what_made_it(project):
+    _, about = models.load(model_file(project))
+    params = yaml.safe_load((project.root / "params.yaml").read_text())
+    variant = "unet_plus_plus"
+    assert about["variant"] == variant
+    assert about["arguments"] == params["models"][variant] | params["synthetic"]["models"][variant]
+    assert about["train"] == params["synthetic"]["train"]
+    assert about["loss"] == {"bce_dice": params["losses"]["bce_dice"]}
+    assert about["final_loss"] == {"focal_tversky": params["losses"]["focal_tversky"]}
+    assert (about["augment"], about["compute"]) == (params["augment"], params["compute"])
+    assert (about["seed"], about["device"]) == (42, "cpu")
+    assert about["versions"]["torch"] == importlib.metadata.version("torch")
+    curve = project.root / f"plots/training/{variant}/plots/metrics/val/dice.tsv"
+    assert about["val_dice"] == pytest.approx(pd.read_csv(curve, sep="\t")["dice"][about["best_epoch"]])
+    assert len(about["params_hash"]) == len(about["run_hash"]) == 64
+
+
+@compiler
+def test_a_compiled_model_trains_alike_and_is_saved_under_the_same_names(project, kept):
+    project.set(compute__compile=True)
+    project.stage("train", "unet_plus_plus")
+    assert losses(project) == pytest.approx(kept["loss"], rel=1e-3)
+    (plain, before), (compiled, about) = kept["model"], models.load(model_file(project))
+    assert plain.state_dict().keys() == compiled.state_dict().keys()
+    assert about["params_hash"] != before["params_hash"]
+
+
+def test_compiling_without_a_compiler_is_refused_in_one_line(project, tmp_path):
+    project.set(compute__compile=True)
+    environment = ["CXX=/nowhere/g++", f"TORCHINDUCTOR_CACHE_DIR={tmp_path}"]
+    result = project.run("env", *environment, "python", "-m", "stages.train", "unet_plus_plus", check=False)
+    assert result.returncode == 1
+    assert "error: params.yaml: compute.compile: torch.compile does not work on this machine" in result.stderr
+    assert "install a C++ compiler" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+OUT_OF_MEMORY = 'raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")'
+LOSS = f"""
+import itertools
+import torch
+calls, working = itertools.count(), bce_dice
+def bce_dice(logits, target, *, smooth: Smooth):
+    if next(calls) >= 10:  # four steps an epoch, two outputs a step: in the second epoch
+        {OUT_OF_MEMORY}
+    return working(logits, target, smooth=smooth)
+"""
+MODEL = f"""
+def segment(self, image):
+    {OUT_OF_MEMORY}
+UNetPlusPlus.segment = segment
+"""
+
+
+def add_code(project, file, code):
+    path = project.root / file
+    path.write_text(path.read_text() + code)
+
+
+def test_training_that_runs_out_of_memory_names_what_to_lower_and_keeps_its_checkpoint(project, kept):
+    model_file(project).unlink()
+    add_code(project, "src/losses/bce_dice.py", LOSS)
+    result = project.stage("train", "unet_plus_plus", check=False)
+    assert result.returncode == 1
+    error = result.stderr.splitlines()[-1]
+    assert error.startswith("error: params.yaml: the device has too little memory for this run; lower the profile's")
+    assert all(key in error for key in ("train.batch_size", "train.accumulate", "width", "image_size"))
+    assert "Traceback" not in result.stderr
+    assert not model_file(project).exists()
+    (checkpoint,) = (project.root / ".dvc/cache/checkpoints").glob("*.safetensors")
+    checkpoint.unlink()
+
+
+def test_prediction_that_runs_out_of_memory_names_what_to_lower(project):
+    add_code(project, "src/models/unet_plus_plus.py", MODEL)
+    result = project.stage("predict", "unet_plus_plus", check=False)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].endswith("too little memory for this run; lower predict.batch_size")
+    assert "Traceback" not in result.stderr
+    assert not (project.root / "data/predictions/unet_plus_plus/val.npy").exists()
+
+
+def test_an_image_too_small_for_the_model_is_refused_before_the_first_step(project):
+    result = project.stage("train", "u2net", check=False)
+    assert result.returncode == 1
+    (error,) = result.stderr.splitlines()
+    assert "error: params.yaml: image_size: 32 is too small for u2net; it must be at least 64" in error
+
+
+@pytest.mark.parametrize("variant", models.known_variants())
+def test_every_variant_trains_on_a_single_photo_of_the_smallest_size(variant):
+    model = make(variant).train()
+    size = model.smallest
+    outputs = model(torch.randint(0, 256, (1, 3, size, size), dtype=torch.uint8))
+    outputs = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
+    sum(output.sum() for output in outputs).backward()
+
+
+class TestTwoProcesses:
+    def test_torchrun_ends_in_the_bytes_of_fabrics_own_launch(self, project, kept):
+        project.set(compute__devices=2)
+        project.stage("train", "unet_plus_plus")
+        own = model_file(project).read_bytes()
+        model_file(project).unlink()
+        launcher = ("torchrun", "--standalone", "--nproc-per-node", "2", "-m", "stages.train")
+        result = project.run(*launcher, "unet_plus_plus")
+        assert "MEMBER: 2/2" in result.stderr
+        assert model_file(project).read_bytes() == own
+        assert models.load(model_file(project))[0].state_dict().keys() == kept["model"][0].state_dict().keys()
+
+    def test_prediction_stays_in_one_process(self, project):
+        project.set(compute__devices=2)
+        result = project.stage("predict", "unet_plus_plus")
+        assert "MEMBER" not in result.stdout + result.stderr
+        assert (project.root / "data/predictions/unet_plus_plus/test.npy").exists()
+
+
+@gpu
+@pytest.mark.parametrize("variant", models.known_variants())
+def test_a_gpu_gives_the_same_weights_again(variant):
+    assert all(torch.equal(*pair) for pair in zip(*(gpu_weights(variant) for _ in range(2)), strict=True))
+
+
+def gpu_weights(variant):
+    """The weights after a short training on the GPU, with augmentation, as `compute.deterministic: true` asks."""
+    torch.use_deterministic_algorithms(True)
+    fabric = Fabric(accelerator="cuda", devices=1)
+    photos = dataset(24)
+    data = type(photos)(photos.photos, photos.masks, photos.indices, fabric.device)
+    loss = build_loss("bce_dice", {"smooth": 1.0})
+    trainer = Trainer(
+        fabric,
+        make(variant, dropout=0.3),
+        train=data,
+        val=data,
+        loss=loss,
+        final_loss=loss,
+        augment=Augment(AugmentParams(**PARAMS["augment"])),
+        params=TrainParams(**PARAMS["synthetic"]["train"]).model_copy(update={"epochs": 3, "batch_size": 8}),
+        seed=1,
+    )
+    try:
+        return list(trainer.fit().weights.values())
+    finally:
+        torch.use_deterministic_algorithms(False)
