@@ -9,7 +9,6 @@ import torch
 from lightning_fabric import Fabric
 from pydantic import Field
 from torch import nn
-from torch._inductor import config as inductor
 
 from src.stage import Section, UserError
 
@@ -78,7 +77,9 @@ def compile_in_place(model: nn.Module, device: torch.device) -> None:
             f"params.yaml: compute.compile: torch.compile does not work on this machine ({reason}); install a C++ "
             "compiler such as g++ and Python's headers, or set it to false"
         ) from error
-    inductor.deterministic = torch.are_deterministic_algorithms_enabled()  # else a GPU chooses kernels by timing them
+    from torch._inductor import config  # noqa: PLC0415 - it takes a second, which other runs need not spend
+
+    config.deterministic = torch.are_deterministic_algorithms_enabled()  # else a GPU chooses kernels by timing them
     model.compile()
 
 

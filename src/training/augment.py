@@ -71,7 +71,7 @@ class Augment(nn.Module):
         return (changed.clamp(0, 1) * 255).round().to(torch.uint8), target.round().to(torch.uint8)
 
     def moved(self, images: Tensor) -> Tensor:
-        """Float images (N, C, S, S) after a flip, rotation, scale and shift of their own, mirrored beyond the border."""
+        """Float images (N, C, S, S) after a flip, rotation, scale and shift of their own, mirrored beyond the edge."""
         matrices = self.where_from(len(images)).to(images.device, non_blocking=True)
         grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
