@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro check demo test lint fix benchmark lock clean
+.PHONY: help repro check verify demo test lint fix benchmark lock clean
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
@@ -21,6 +21,11 @@ repro: check ## create the environment, check the params, run the pipeline
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
 	python -m stages.check
+
+verify: .venv/requirements ## fail if dvc.lock does not belong to the code and params; needs no data and no GPU
+	@plan=$$(dvc repro --allow-missing --dry 2>&1) && ! echo "$$plan" | grep --quiet "^Running stage" || \
+		{ echo "$$plan"; echo "error: a stage would run; run dvc repro and commit its results"; exit 1; }
+	@echo "dvc.lock is up to date"
 
 demo: .venv/requirements ## cut the people out of your photos: make demo PHOTO="a.jpg b.png"
 	@$(if $(PHOTO),,$(error name a photo: make demo PHOTO=path/to/photo.jpg))

@@ -1,0 +1,295 @@
+"""A team with a git server and a DVC remote: what one has made, another gets, and nothing is made twice."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from src import models
+from tests.conftest import ROOT, Project, copy_project
+from tests.s3_server import KEYS, S3Server
+
+VARIANTS = ["unet", "residual_unet"]
+MODEL = "models/residual_unet.safetensors"  # the release
+WRITTEN = ("data", "models", "plots", "report", "submissions")
+WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())
+
+
+def digests(project: Project, *folders: str) -> dict[str, str]:
+    """The SHA-256 of every file in `folders`, by path."""
+    files = [path for folder in folders for path in (project.root / folder).rglob("*") if path.is_file()]
+    return {str(path.relative_to(project.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def cached(project: Project) -> set[str]:
+    """The MD5s of the files in DVC's cache; folders, which end in .dir, left out."""
+    objects = project.root.glob(".dvc/cache/files/md5/*/*")
+    return {path.parent.name + path.name for path in objects if not path.name.endswith(".dir")}
+
+
+def md5s(project: Project, *folders: str) -> set[str]:
+    """The MD5s of the files in `folders`, as DVC computes them."""
+    files = [path for folder in folders for path in (project.root / folder).rglob("*") if path.is_file()]
+    return {hashlib.md5(path.read_bytes()).hexdigest() for path in files}
+
+
+@dataclass
+class Team:
+    """Ana has pushed a project with its results, to git and to DVC's remote; others clone."""
+
+    ana: Project
+    git: Path
+    remote: dict[str, str]  # settings that are in git
+    secrets: dict[str, str]  # and those that each keeps
+    store: Callable[[str, bytes], None]  # puts a file into the remote
+
+    def clone(self, folder: Path) -> Project:
+        project = Project(folder)
+        folder.mkdir()
+        project.run("git", "clone", "--quiet", str(self.git), ".")
+        identify(project)
+        for name, value in self.secrets.items():
+            project.run("dvc", "remote", "modify", "--local", "team", name, value)
+        return project
+
+
+def identify(project: Project) -> None:
+    project.run("git", "config", "user.name", "Test")
+    project.run("git", "config", "user.email", "test@localhost")
+
+
+def make_team(
+    results: Project, folder: Path, store: Callable[[str, bytes], None], secrets: dict[str, str], **remote: str
+) -> Team:
+    ana, git = Project(folder / "ana"), folder / "team.git"
+    shutil.copytree(results.root, ana.root)
+    ana.run("git", "clone", "--quiet", "--bare", ".", str(git))
+    ana.run("git", "remote", "add", "origin", str(git))
+    ana.run("dvc", "remote", "add", "--default", "team", remote["url"])
+    for name, value in (remote | {"verify": "true"}).items():
+        ana.run("dvc", "remote", "modify", "team", name, value)
+    for name, value in secrets.items():
+        ana.run("dvc", "remote", "modify", "--local", "team", name, value)
+    ana.run("git", "commit", "--quiet", "--all", "--message", "remote")
+    ana.run("git", "push", "--quiet", "origin", "main")
+    return Team(ana, git, remote, secrets, store)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A project after `dvc repro`, committed. Nobody changes it: teams start from copies."""
+    project = copy_project(tmp_path_factory.mktemp("results") / "project", VARIANTS)
+    project.set(synthetic__train__epochs=1)
+    project.repro()
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "--message", "results")
+    return project
+
+
+@pytest.fixture(scope="module")
+def server():
+    with S3Server("team") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def s3_team(results, server, tmp_path_factory):
+    def store(key: str, body: bytes) -> None:
+        server.store.put_object(Key=f"person/{key}", Body=body)
+
+    folder = tmp_path_factory.mktemp("s3")
+    team = make_team(results, folder, store, KEYS, url=f"{server.url}/person", endpointurl=server.endpoint)
+    team.ana.run("dvc", "push")
+    return team
+
+
+@pytest.fixture(scope="module")
+def folder_team(results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("folder")
+
+    def store(key: str, body: bytes) -> None:
+        path = folder / "remote" / key
+        path.unlink(missing_ok=True)  # what DVC wrote is read-only
+        path.write_bytes(body)
+
+    team = make_team(results, folder, store, {}, url=str(folder / "remote"))
+    team.ana.run("dvc", "push")
+    return team
+
+
+@pytest.fixture(params=["folder", "s3"])
+def team(request):
+    return request.getfixturevalue(f"{request.param}_team")
+
+
+class TestPull:
+    def test_one_model_comes_alone(self, team, tmp_path):
+        clone = team.clone(tmp_path / "clone")
+        clone.run("dvc", "pull", MODEL)
+        assert set(digests(clone, *WRITTEN)) == {"data/split.csv", MODEL}
+        assert cached(clone) == md5s(clone, "models") <= md5s(team.ana, "models")
+
+    def test_everything_comes_whole(self, team, tmp_path):
+        clone = team.clone(tmp_path / "clone")
+        clone.run("dvc", "pull")
+        assert digests(clone, *WRITTEN) == digests(team.ana, *WRITTEN)
+        assert "up to date" in clone.run("dvc", "status").stdout
+
+    def test_half_a_file_in_the_remote_is_not_taken_for_the_model(self, team, tmp_path):
+        clone = team.clone(tmp_path / "clone")
+        model = (team.ana.root / MODEL).read_bytes()
+        digest = hashlib.md5(model).hexdigest()
+        key = f"files/md5/{digest[:2]}/{digest[2:]}"
+        team.store(key, model[: len(model) // 2])
+        result = clone.run("dvc", "pull", MODEL, check=False)
+        team.store(key, model)
+        assert result.returncode != 0
+        assert MODEL in result.stderr
+        assert not (clone.root / MODEL).exists()
+        clone.run("dvc", "pull", MODEL)
+        assert (clone.root / MODEL).read_bytes() == model
+
+
+@pytest.fixture(scope="module")
+def ben(s3_team, tmp_path_factory):
+    """Ben changes the loss in a fresh clone, lets DVC fetch what that takes, and pushes what came of it."""
+    ben = s3_team.clone(tmp_path_factory.mktemp("ben") / "ben")
+    ben.run("git", "switch", "--quiet", "--create", "edge")
+    ben.set(loss="combined_edge")
+    ben.ran = ben.repro("--pull", "--allow-missing")
+    ben.run("git", "commit", "--quiet", "--all", "--message", "combined_edge")
+    ben.run("dvc", "push", "--run-cache")
+    ben.run("git", "push", "--quiet", "origin", "edge")
+    return ben
+
+
+class TestReproInAFreshClone:
+    def test_another_loss_takes_the_prepared_photos_and_no_raw_one(self, s3_team, ben):
+        stages = {f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "submit") for v in VARIANTS}
+        assert set(ben.ran) == stages | {"report"}
+        assert not (ben.root / "data/raw").exists()
+        fetched = cached(ben) & cached(s3_team.ana)
+        assert md5s(ben, "data/prepared") <= fetched
+        for folder in ("data/raw", "models", "data/predictions"):
+            assert md5s(s3_team.ana, folder).isdisjoint(fetched), folder
+
+    def test_what_one_machine_has_trained_another_does_not_train_again(self, s3_team, ben, tmp_path):
+        carla = s3_team.clone(tmp_path / "carla")
+        assert "combined_edge" not in (carla.root / "dvc.lock").read_text()
+        carla.set(loss="combined_edge")
+        stages = carla.repro("--pull", "--allow-missing")
+        assert {stage.split("@")[0] for stage in stages} <= {"evaluate", "report"}
+        for folder in ("models", "data/predictions", "submissions", "metrics"):
+            assert digests(carla, folder) == digests(ben, folder) != digests(s3_team.ana, folder)
+        assert not (carla.root / "data/raw").exists()
+
+
+def test_a_push_that_is_cut_off_loses_nothing_and_goes_on(results, server, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # the client would wait a minute before it gives up
+    team = make_team(results, tmp_path, None, KEYS, url=f"{server.url}/cut", endpointurl=server.endpoint)
+    before = digests(team.ana, *WRITTEN, ".dvc/cache")
+    size = sum(path.stat().st_size for path in team.ana.root.glob(".dvc/cache/files/md5/*/*"))
+
+    server.cut_after(size // 2)
+    result = team.ana.run("dvc", "push", check=False)
+    server.mend()
+    assert result.returncode != 0
+    assert "Connection was closed" in result.stderr
+    assert digests(team.ana, *WRITTEN, ".dvc/cache") == before
+    there = {key: body for key, body in server.objects().items() if key.startswith("cut/")}
+    assert there
+    for key, body in there.items():
+        assert hashlib.md5(body).hexdigest() == "".join(key.split("/")[-2:]).removesuffix(".dir"), "half a file"
+
+    clone = team.clone(tmp_path / "early")
+    result = clone.run("dvc", "pull", check=False)
+    assert result.returncode != 0
+    assert digests(clone, *WRITTEN).items() < digests(team.ana, *WRITTEN).items()
+
+    team.ana.run("dvc", "push")
+    clone.run("dvc", "pull")
+    assert digests(clone, *WRITTEN) == digests(team.ana, *WRITTEN)
+
+
+class TestArtifacts:
+    def test_each_version_is_a_model_that_loads_anywhere(self, s3_team, ben, tmp_path, monkeypatch):
+        for project, version in ((s3_team.ana, "v1.0.0"), (ben, "v1.1.0")):
+            project.run("git", "tag", "--annotate", f"person-segmentation@{version}", "--message", version)
+            project.run("git", "push", "--quiet", "origin", f"person-segmentation@{version}")
+        for name, value in KEYS.items():
+            monkeypatch.setenv(f"AWS_{name.upper()}", value)
+        elsewhere = Project(tmp_path)
+        for project, version, loss in ((s3_team.ana, "v1.0.0", "bce_dice"), (ben, "v1.1.0", "combined_edge")):
+            path = tmp_path / f"{version}.safetensors"
+            repository, name = str(s3_team.git), "person-segmentation"
+            elsewhere.run("dvc", "artifacts", "get", repository, name, "--rev", version, "--out", path.name)
+            assert path.read_bytes() == (project.root / MODEL).read_bytes()
+            model, about = models.load(path)
+            assert isinstance(model, models.architecture("residual_unet"))
+            assert list(about["loss"]) == [loss]
+
+
+def step(part: str) -> str:
+    """The shell lines of the one step of the workflow that hold `part`."""
+    steps = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
+    (found,) = (step["run"] for step in steps if part in step.get("run", ""))
+    return found
+
+
+class TestContinuousIntegration:
+    """The lines of the workflow, run as they stand."""
+
+    def verify(self, project: Project):
+        (project.root / ".venv").mkdir(exist_ok=True)
+        (project.root / ".venv/requirements").touch()  # the environment is there: ours
+        return project.run("bash", "-ec", step("make verify"), check=False)
+
+    def test_a_clone_without_data_passes_and_is_left_as_it_was(self, folder_team, tmp_path):
+        clone = folder_team.clone(tmp_path / "clone")
+        result = self.verify(clone)
+        assert (result.returncode, result.stdout) == (0, "dvc.lock is up to date\n")
+        assert set(digests(clone, *WRITTEN)) == {"data/split.csv"}
+        assert clone.run("git", "status", "--porcelain").stdout == ""
+
+    @pytest.mark.parametrize("data", [False, True], ids=["without data", "with data"])
+    def test_results_that_are_not_those_of_the_params_or_code_fail(self, folder_team, tmp_path, data):
+        clone = folder_team.clone(tmp_path / "clone")
+        if data:  # then DVC's own dry run exits with 0
+            clone.run("dvc", "pull")
+        for file, old, new, stage in (
+            ("params.yaml", "loss: bce_dice", "loss: combined_edge", "train@unet"),
+            ("src/submission.py", '"""', '"""Changed. ', "submit@unet"),
+            ("metrics/unet.json", '"dice": 0.', '"dice": 0.9', "evaluate@unet"),
+        ):
+            path = clone.root / file
+            whole = path.read_text()
+            assert old in whole
+            path.write_text(whole.replace(old, new, 1))
+            result = self.verify(clone)
+            path.write_text(whole)
+            assert result.returncode != 0, file
+            assert f"'{stage}'" in result.stdout
+            assert "error: a stage would run; run dvc repro and commit its results" in result.stdout
+        assert self.verify(clone).returncode == 0
+
+    def test_a_pull_request_shows_its_metrics_beside_those_of_main(self, ben, tmp_path, monkeypatch):
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+        ben.run("bash", "-ec", step("dvc metrics diff"))
+        report = (ben.root / "report.md").read_text()
+        (ben.root / "report.md").unlink()
+        (header,) = (line for line in report.splitlines() if line.startswith("| Path"))
+        assert [cell.strip() for cell in header.split("|")[3:5]] == ["origin/main", "workspace"]
+        assert "| metrics/unet.json " in report
+        assert (tmp_path / "summary.md").read_text() == report
+
+    def test_only_the_job_that_comments_may_write_and_forks_do_not_reach_that(self):
+        assert WORKFLOW["permissions"] == {"contents": "read"}
+        assert "permissions" not in WORKFLOW["jobs"]["test"]
+        assert WORKFLOW["jobs"]["metrics"]["permissions"] == {"contents": "read", "pull-requests": "write"}
+        for step in WORKFLOW["jobs"]["metrics"]["steps"]:
+            if "cml" in step.get("run", "") + step.get("uses", ""):
+                assert step["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
