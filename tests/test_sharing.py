@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from src import models
@@ -229,8 +230,8 @@ class TestArtifacts:
             elsewhere.run("dvc", "artifacts", "get", repository, name, "--rev", version, "--out", path.name)
             assert path.read_bytes() == (project.root / MODEL).read_bytes()
             model, about = models.load(path)
-            assert isinstance(model, models.architecture("residual_unet"))
-            assert list(about["loss"]) == [loss]
+            assert model(torch.zeros(1, 3, 40, 56, dtype=torch.uint8)).shape == (1, 1, 40, 56)
+            assert (about["variant"], list(about["loss"])) == ("residual_unet", [loss])
 
 
 def step(part: str) -> str:
