@@ -25,25 +25,27 @@ class Setting(NamedTuple):
     model: SegmentationModel
     batch_size: int
     steps: int
+    turns: int
     title: str
 
 
-def setting(purpose: str) -> Setting:
-    """What the command line asks for; by default what params.yaml has for the profile."""
+def setting(purpose: str, predicting: bool = False) -> Setting:
+    """What the command line asks for; by default what params.yaml has for the profile, or for prediction."""
     parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument("--variant", default="residual_unet")
-    parser.add_argument("--profile", default="synthetic", help="whose model size and batch size are taken")
+    parser.add_argument("--profile", default="synthetic", help="whose sizes are taken")
     parser.add_argument("--width", type=int, help="the model's, if not the profile's")
-    parser.add_argument("--batch-size", type=int, help="if not the profile's")
+    parser.add_argument("--batch-size", type=int, help="if not that of params.yaml")
     parser.add_argument("--precision", help="if not that of params.yaml")
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
     parser.add_argument("--steps", type=int, default=6, help="batches per turn")
+    parser.add_argument("--turns", type=int, default=7, help="a restless machine wants more and shorter ones")
     options = parser.parse_args()
     params = yaml.safe_load(Path("params.yaml").read_text())
     profile = params[options.profile]
     arguments = params["models"][options.variant] | profile["models"][options.variant]
     arguments |= {"width": options.width} if options.width else {}
-    batch_size = options.batch_size or profile["train"]["batch_size"]
+    batch_size = options.batch_size or (params["predict"] if predicting else profile["train"])["batch_size"]
     compute = params["compute"] | {"compile": options.compile}
     fabric = launch(ComputeParams(**compute | ({"precision": options.precision} if options.precision else {})))
     torch.manual_seed(0)
@@ -56,7 +58,7 @@ def setting(purpose: str) -> Setting:
         f"({machine()})"
     )
     train = profile["train"] | {"batch_size": batch_size, "accumulate": 1}
-    return Setting(params | {"train": train}, fabric, model, batch_size, options.steps, title)
+    return Setting(params | {"train": train}, fabric, model, batch_size, options.steps, options.turns, title)
 
 
 def operations(work: Callable[[], object]) -> int:

@@ -3,6 +3,8 @@
 Both predict the mirror image too, if `predict.mirror` says so.
 """
 
+from contextlib import redirect_stderr
+from io import StringIO
 from statistics import median
 
 import numpy as np
@@ -16,7 +18,7 @@ BOUND = 0.95
 
 
 def main() -> None:
-    run = setting(__doc__)
+    run = setting(__doc__, predicting=True)
     params = PredictParams(**run.params["predict"] | {"batch_size": run.batch_size})
     size, count = run.params["image_size"], run.batch_size * run.steps
     photos = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
@@ -38,7 +40,8 @@ def main() -> None:
             forward()
         wait(run.fabric.device)
 
-    seconds = in_turns(ours, bare, repeats=7)
+    with redirect_stderr(StringIO()):  # of its progress bars
+        seconds = in_turns(ours, bare, repeats=run.turns)
     print(f"prediction, mirror {params.mirror}, {run.title}")
     print(f"  photos per second, ours {spread([count / ours for ours, _ in seconds])}")
     print(f"  photos per second, bare {spread([count / bare for _, bare in seconds])}")

@@ -5,12 +5,12 @@ files (see benchmarks/conventional.py). All three take turns, in one precision o
 """
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks import conventional, in_turns, spread
@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         raw = list_raw(fetch(Data(seed=0, labelled=count, test=1, size=params["image_size"]), Path(folder)))
         photos = np.stack([read_photo(path) for path in raw.photos])
-        masks = np.stack([read_mask(path) for path in raw.masks])
+        masks = 255 * np.stack([read_mask(path) for path in raw.masks])
         data = Dataset(photos, masks, np.arange(count), fabric.device)
         trainer = Trainer(
             fabric,
@@ -52,15 +52,13 @@ def main() -> None:
         )
         files = conventional.Files(raw.photos, raw.masks, conventional.changes(augment))
         batches = conventional.loader(files, run.batch_size)
-        batch, target = data.batch(torch.arange(run.batch_size))
+        batch, masks_of_batch = data.batch(torch.arange(run.batch_size))
+        target = masks_of_batch / 255
         bar = tqdm(disable=True)
-
-        def supervised(outputs: Tensor, masks: Tensor) -> Tensor:
-            return trainer.supervised(loss, outputs, masks)
 
         def step() -> None:
             trainer.optimizer.zero_grad()
-            fabric.backward(supervised(trainer.model(batch), target))
+            fabric.backward(trainer.supervised(loss, trainer.model(batch), target))
             trainer.optimizer.step()
 
         def ours() -> None:
@@ -73,10 +71,10 @@ def main() -> None:
             wait(fabric.device)
 
         def usual() -> None:
-            conventional.epoch(fabric, trainer.model, trainer.optimizer, supervised, batches)
+            conventional.epoch(fabric, trainer.model, trainer.optimizer, partial(trainer.supervised, loss), batches)
             wait(fabric.device)
 
-        seconds = in_turns(ours, ceiling, usual, repeats=7)
+        seconds = in_turns(ours, ceiling, usual, repeats=run.turns)
         flops = operations(step)
     wanted = CEILING.get(fabric.device.type, ELSEWHERE)
     print(f"training {run.title}")

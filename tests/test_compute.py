@@ -79,7 +79,9 @@ def test_the_model_file_says_what_made_it(project):
     assert (about["seed"], about["device"]) == (42, "cpu")
     assert about["versions"]["torch"] == importlib.metadata.version("torch")
     curve = project.root / f"plots/training/{variant}/plots/metrics/val/dice.tsv"
-    assert about["val_dice"] == pytest.approx(pd.read_csv(curve, sep="\t")["dice"][about["best_epoch"]])
+    (member,) = about["members"]
+    assert member["fold"] == params["split"]["fold"]
+    assert member["val_dice"] == pytest.approx(pd.read_csv(curve, sep="\t")["dice"][member["best_epoch"]])
     assert len(about["params_hash"]) == len(about["run_hash"]) == 64
 
 
