@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro check verify demo test lint fix benchmark lock clean
+.PHONY: help repro check verify demo experiments test lint fix benchmark lock clean
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
@@ -31,6 +31,10 @@ demo: .venv/requirements ## cut the people out of your photos: make demo PHOTO="
 	@$(if $(PHOTO),,$(error name a photo: make demo PHOTO=path/to/photo.jpg))
 	python -m stages.demo $(PHOTO)
 
+experiments: .venv/requirements ## all experiments side by side: what differs, and the Dice of each variant
+	@dvc exp show --csv --only-changed --drop '^(Created|typ|State|Executor|(data|models|src|stages|templates)/|metrics(/(?!.*:holdout.dice$$)|$$))' | \
+		python -c "import pandas, sys; print(pandas.read_csv(sys.stdin).fillna('').round(4).T.to_string(header=False))"
+
 test: lint ## lint, type check and tests
 	python -m pytest -n 2 --dist loadfile
 
@@ -43,11 +47,12 @@ fix: .venv/requirements-dev ## let ruff mend what it can
 	ruff check --fix .
 	ruff format .
 
-benchmark: .venv/requirements-dev ## the speed of prepare, training, predict, evaluate and submit, as ratios
+benchmark: .venv/requirements-dev ## the speed of prepare, training, predict, evaluate, submit and nothing, as ratios
 	python -m benchmarks.prepare
 	python -m benchmarks.evaluate
 	python -m benchmarks.training
 	python -m benchmarks.predict
+	python -m benchmarks.nothing
 
 lock: ## compile requirements*.in into requirements*.txt; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in --output-file requirements.txt

@@ -76,6 +76,7 @@ class Project:
     """A copy of the project in a folder of its own."""
 
     root: Path
+    path: str = str(Path(sys.executable).parent)  # where commands are looked for first
 
     def set(self, **changes: Any) -> None:
         """Params by dotted key, with `__` for the dots."""
@@ -84,7 +85,7 @@ class Project:
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a command of the environment in the project; `check` fails the test if it fails."""
         environment = os.environ | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{self.path}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             # The report names the commit: the same files at the same time are the same commit.
             "GIT_AUTHOR_DATE": "1577836800 +0000",

@@ -1,0 +1,172 @@
+"""What reruns when, found out by running it: python -m tests.reruns writes the table of docs/reruns.md.
+
+Each change is made in a copy of the same finished project, on tiny data with two variants, and the real dvc says which
+stages it ran.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import yaml
+
+from tests.conftest import ROOT, Project, copy_project, set_params, write_raw
+from tests.warm import warm_python
+
+PAGE = ROOT / "docs/reruns.md"
+VARIANTS = ["unet", "residual_unet"]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+TRAIN = {"synthetic.train.epochs": 1, "synthetic.train.panel_every": 0}
+PHOTOS = "photos"  # the folder of one's own photos, beside the project
+FETCH = ("-f", "-s", "download")
+
+
+@dataclass
+class Change:
+    """A row of the table: what is changed, how, and the result of which other change it starts from."""
+
+    name: str
+    make: Callable[[Project], None]
+    after: str | None = None
+    fetch: bool = False
+
+
+def param(key: str, value: object, name: str = "") -> Change:
+    """Another value in params.yaml."""
+    return Change(name or f"`{key}`", lambda project: set_params(project.root, {key: value}))
+
+
+def comment(file: str) -> Change:
+    """A comment at the end of a file: new bytes that do the same."""
+
+    def make(project: Project) -> None:
+        with (project.root / file).open("a") as text:
+            text.write("{# #}\n" if file.endswith(".html") else "# a comment\n")
+
+    return Change(f"a comment in `{file}`", make)
+
+
+def photo(name: str, file: str) -> Change:
+    """A photo of one's own that is mirrored where it lies, and fetched again."""
+
+    def make(project: Project) -> None:
+        path = str(project.root.parent / PHOTOS / file)
+        cv2.imwrite(path, cv2.flip(cv2.imread(path), 1))
+
+    return Change(name, make, after=LOCAL, fetch=True)
+
+
+LOCAL = "`profile`"
+CHANGES = [
+    param("profile", "local"),
+    param("variants", [*VARIANTS, "unet_paper"], "`variants`, one more"),
+    param("ensembles", {"team": ["unet", "unet", "residual_unet"]}),
+    param("release", "unet"),
+    param("loss", "bce"),
+    param("losses.bce_dice.smooth", 2.0, "`losses`, the one in use"),
+    param("losses.combined.smooth", 2.0, "`losses`, another one"),
+    param("final_loss", "bce", "`final_loss`, for no epoch"),
+    param("seed", 43),
+    param("image_size", 48),
+    param("traits.small_coverage", 0.1),
+    param("split.seed", 8),
+    param("split.fold", 1),
+    param("augment.flip_p", 0.1),
+    param("compute.deterministic", False),
+    param("predict.mirror", False),
+    param("postprocess.threshold", 0.4),
+    param("models.unet.dropout", 0.3),
+    param("synthetic.models.unet.width", 3),
+    param("synthetic.train.learning_rate", 0.01),
+    param("synthetic.data.seed", 2),
+    param("kaggle.train.epochs", 9, "a profile not in use"),
+    photo("a training photo, fetched again", "train/images/0.png"),
+    photo("a test photo, fetched again", "test/images/24.png"),
+    comment("src/models/unet.py"),
+    comment("src/models/u2net.py"),
+    comment("src/models/blocks.py"),
+    comment("src/losses/bce_dice.py"),
+    comment("src/losses/combined.py"),
+    comment("src/prepare.py"),
+    comment("src/evaluate.py"),
+    comment("src/images.py"),
+    comment("src/stage.py"),
+    comment("stages/train.py"),
+    comment("stages/submit.py"),
+    comment("templates/report.html"),
+    comment("README.md"),
+]
+
+
+class Matrix:
+    """A finished project, and what runs after each change to a copy of it."""
+
+    def __init__(self, folder: Path, path: str) -> None:
+        self.folder, self.path = folder, path
+        self.finished: dict[str | None, Path] = {None: folder / "base"}
+        photos = write_raw(folder / "base" / PHOTOS, labelled=24)
+        project = copy_project(folder / "base/project", VARIANTS)
+        project.path = path
+        team = ["unet", "residual_unet", "residual_unet"]
+        set_params(project.root, TRAIN | {"local.data.path": f"../{photos.name}", "ensembles": {"team": team}})
+        project.repro()
+
+    def row(self, change: Change) -> str:
+        """The table's row of `change`."""
+        if change.after not in self.finished:
+            self.row(next(other for other in CHANGES if other.name == change.after))
+        work = self.folder / "work"
+        shutil.copytree(self.finished[change.after], work)
+        project = Project(work / "project", self.path)
+        change.make(project)
+        stages = (project.repro(*FETCH) if change.fetch else []) + project.repro()
+        if any(other.after == change.name for other in CHANGES) and change.name not in self.finished:
+            self.finished[change.name] = work.rename(self.folder / "after")
+        else:
+            shutil.rmtree(work)
+        return table_row([change.name, *(cell(stage, stages) for stage in STAGES)])
+
+
+def cell(stage: str, ran: list[str]) -> str:
+    """Whether `stage` ran; where there is one per variant, for "every" variant or for "one"."""
+    if "matrix" in STAGES[stage]:
+        return ["", "one", "every"][sum(name.startswith(f"{stage}@") for name in ran)]
+    return "yes" if any(name.split("@")[0] == stage for name in ran) else ""
+
+
+def table_row(cells: list[str]) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(cells)} |".replace("  ", " ")
+
+
+def committed_rows() -> dict[str, str]:
+    """The rows that docs/reruns.md holds, by what is changed."""
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("|")]
+    return {row.split("|")[1].strip(): row for row in rows[2:]}
+
+
+@contextmanager
+def matrix() -> Iterator[Matrix]:
+    """A Matrix in a folder of its own, as long as the block runs."""
+    with tempfile.TemporaryDirectory() as folder, warm_python(ROOT) as warm:
+        yield Matrix(Path(folder), f"{warm}{os.pathsep}{Project.path}")
+
+
+def main() -> None:
+    rows = []
+    with matrix() as table:
+        for change in CHANGES:
+            rows.append(table.row(change))
+            print(rows[-1], flush=True)
+    head = [table_row(["you change", *STAGES]), "|---" * (len(STAGES) + 1) + "|"]
+    PAGE.write_text(re.sub(r"(?m)(^\|.*\n)+", "\n".join([*head, *rows]) + "\n", PAGE.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Experiments as people run them: one override, a sweep in the queue, and what came of each, with the real dvc."""
+
+import csv
+import io
+import json
+import os
+import time
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT, Project, copy_project, ran
+from tests.warm import warm_python
+
+VARIANTS = ["unet", "residual_unet"]
+METRIC = "holdout.dice"
+ONE = "one-loss"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A finished project, committed, in which the stages start fast."""
+    project = copy_project(tmp_path_factory.mktemp("experiments") / "project", VARIANTS)
+    with warm_python(ROOT) as warm:
+        project.path = f"{warm}{os.pathsep}{Project.path}"
+        project.repro()
+        commit(project)
+        yield project
+        project.run("dvc", "queue", "stop", "--kill")
+
+
+@pytest.fixture(scope="module")
+def sweep(project):
+    """The names of four experiments that went through the queue, by their loss and dropout."""
+    overrides = ["-S", "loss=bce,combined", "-S", "models.unet.dropout=0.0,0.2"]
+    project.run("dvc", "exp", "run", "--queue", *overrides, "evaluate@unet")
+    assert statuses(project) == ["Queued"] * 4
+    run_queue(project)
+    assert statuses(project) == ["Success"] * 4
+    rows = [row for row in shown(project) if row["Experiment"] != ONE]
+    return {(row["loss"], float(row["models.unet.dropout"])): row["Experiment"] for row in rows}
+
+
+def commit(project):
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "--message", "results")
+
+
+def back(project):
+    """What the README says to go back."""
+    project.run("git", "checkout", "--quiet", ".")
+    project.run("dvc", "checkout", "--quiet")
+
+
+def statuses(project):
+    """Of everything in the queue and everything that came out of it, from `dvc queue status`."""
+    lines = project.run("dvc", "queue", "status").stdout.splitlines()
+    return [word for line in lines for word in line.split() if word in ("Queued", "Running", "Success", "Failed")]
+
+
+def wait_until(done, interval=1.0, timeout=600):
+    """Returns once `done` is true; fails the test if that takes too long."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(interval)
+
+
+def start_queue(project):
+    """Starts the worker, which holds on to the output that it is given: one that nobody waits for."""
+    project.run("sh", "-c", "dvc queue start > /dev/null 2>&1")
+
+
+def run_queue(project):
+    """Starts the queue, and waits until all of it has run."""
+    start_queue(project)
+    wait_until(lambda: not {"Queued", "Running"} & set(statuses(project)))
+
+
+def shown(project, *arguments):
+    """The experiments in `dvc exp show --csv`, each a dict by column."""
+    table = project.run("dvc", "exp", "show", "--csv", *arguments).stdout
+    return [row for row in csv.DictReader(io.StringIO(table)) if row["rev"] not in ("", "workspace", "main")]
+
+
+def processes(project, command=""):
+    """The processes that run `command` in the project or in a copy that DVC made of it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd().startswith(str(project.root)) and command in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:  # it has ended, or is not ours
+            continue
+    return found
+
+
+def test_an_experiment_on_one_variant_trains_that_variant_alone(project):
+    output = project.run("dvc", "exp", "run", "-n", ONE, "-S", "loss=bce", "evaluate@residual_unet").stdout
+    assert ran(output) == [f"{stage}@residual_unet" for stage in ("train", "predict", "evaluate")]
+    changed = json.loads(project.run("dvc", "metrics", "diff", "main", "--json").stdout)
+    assert set(changed) == {"metrics/residual_unet.json"}
+    back(project)
+    assert project.repro() == []
+
+
+def test_a_sweep_goes_through_the_queue_and_shows_as_a_table(project, sweep):
+    assert set(sweep) == {(loss, dropout) for loss in ("bce", "combined") for dropout in (0.0, 0.2)}
+    assert project.run("git", "status", "--porcelain").stdout == ""
+    everything = json.loads(project.run("dvc", "exp", "show", "--json").stdout)
+    text = json.dumps(everything)
+    assert all(name in text for name in sweep.values())
+    table = project.run("dvc", "exp", "show", "--drop", ".*", "--keep", f"metrics/unet.json:{METRIC}$|^loss$").stdout
+    assert max(len(line.rstrip()) for line in table.splitlines()) < 120
+
+
+def test_two_experiments_can_be_compared(project, sweep):
+    names = [sweep["bce", 0.0], sweep["combined", 0.2]]
+    difference = json.loads(project.run("dvc", "exp", "diff", *names, "--json").stdout)
+    assert difference["params"]["params.yaml"]["loss"] == {"old": "bce", "new": "combined"}
+    assert METRIC in difference["metrics"]["metrics/unet.json"]
+
+
+def test_an_experiment_can_be_applied_and_nothing_of_it_is_trained_again(project, sweep):
+    project.run("dvc", "exp", "apply", sweep["combined", 0.2])
+    assert "combined" in project.run("dvc", "params", "diff").stdout
+    assert set(project.repro("train@unet", "evaluate@unet")) == set()
+    back(project)
+
+
+def test_an_experiment_can_become_a_branch_that_compares_with_main(project, sweep):
+    project.run("dvc", "exp", "branch", sweep["bce", 0.2], "better")
+    project.run("git", "checkout", "--quiet", "better")
+    project.run("dvc", "checkout", "--quiet")
+    changed = json.loads(project.run("dvc", "metrics", "diff", "main", "--json").stdout)
+    assert set(changed) == {"metrics/unet.json"}
+    assert project.repro("evaluate@unet") == []
+    project.run("git", "checkout", "--quiet", "main")
+    project.run("dvc", "checkout", "--quiet")
+
+
+def test_a_queued_training_that_was_killed_goes_on_when_it_is_queued_again(project):
+    cold = Project(project.root)  # a process of its own that can be killed
+    command = ["dvc", "exp", "run", "--queue", "-S", "synthetic.train.epochs=60", "evaluate@unet"]
+    checkpoints = project.root / ".dvc/cache/checkpoints"
+    cold.run(*command, "-n", "killed")
+    start_queue(cold)
+    wait_until(lambda: list(checkpoints.glob("*.safetensors")), interval=0.05)
+    for process in processes(cold, "stages.train"):
+        process.kill()
+    run_queue(cold)
+    assert statuses(cold).count("Failed") == 1
+
+    cold.run(*command, "-n", "again")
+    run_queue(cold)
+    assert "going on from epoch" in cold.run("dvc", "queue", "logs", "again").stdout
+    assert not list(checkpoints.glob("*.safetensors"))
+
+
+def test_the_queue_leaves_no_process_behind(project):
+    project.run("dvc", "queue", "stop")
+    wait_until(lambda: not processes(project))
