@@ -22,7 +22,14 @@ from tests.warm import warm_python
 PAGE = ROOT / "docs/reruns.md"
 VARIANTS = ["unet", "residual_unet"]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-TRAIN = {"synthetic.train.epochs": 1, "synthetic.train.panel_every": 0}
+TRAIN = {
+    "synthetic.train.epochs": 1,
+    "synthetic.train.panel_every": 0,
+    # Enough in one epoch for masks that are neither empty nor all of a photo, which would hide what has changed.
+    "local.train.learning_rate": 0.02,
+    "local.train.warmup_epochs": 0.5,
+    "local.train.ema_decay": 0.5,
+}
 PHOTOS = "photos"  # the folder of one's own photos, beside the project
 FETCH = ("-f", "-s", "download")
 
