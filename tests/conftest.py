@@ -91,6 +91,7 @@ class Project:
             "GIT_AUTHOR_DATE": "1577836800 +0000",
             "GIT_COMMITTER_DATE": "1577836800 +0000",
             "PYTHONDONTWRITEBYTECODE": "",  # as on a user's machine
+            "MAKELEVEL": "",  # the tests run under make, which speaks up in a make of its own
         }
         result = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
         assert not check or result.returncode == 0, f"{' '.join(command)}:\n{result.stdout}\n{result.stderr}"

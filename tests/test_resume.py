@@ -96,7 +96,7 @@ def test_ctrl_c_stops_at_once_with_one_line_and_leaves_no_half_written_out(proje
     before = sum(psutil.Process(process.pid).cpu_times()[:2])
     os.killpg(process.pid, signal.SIGINT)
     output = process.communicate(timeout=60)[0].decode()
-    assert children_seconds() - earlier - before < 2  # of its own time: the machine may be busy with other things
+    assert children_seconds() - earlier - before < 3  # of its own time: the machine may be busy with other things
     assert process.returncode == 1
     assert "error: interrupted; start the same command again to go on" in output
     assert "Traceback" not in output
