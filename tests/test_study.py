@@ -1,0 +1,123 @@
+"""A study as people run one: a file of experiments, DVC's queue, and the tables that come of them."""
+
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+from src.study import difference, speed
+from tests.conftest import ROOT, Project, copy_project
+from tests.warm import warm_python
+
+STUDY = {
+    "common": ["loss=bce"],
+    "variants": {"unet": ["synthetic.models.unet.width=3"]},
+    "experiments": {
+        "plain": {"variant": "unet"},
+        "gray": {"variant": "unet", "changes": ["models.unet.color=gray"]},
+        "never": {"variant": "residual_unet"},
+    },
+    "questions": [
+        {"question": "Does colour help?", "base": "plain", "rows": {"plain": "RGB", "gray": "greyscale"}},
+        {"question": "Which variant?", "base": "plain", "rows": {"never": "residual"}},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = copy_project(tmp_path_factory.mktemp("study") / "project", ["unet", "residual_unet"])
+    with warm_python(ROOT) as warm:
+        project.path = f"{warm}{os.pathsep}{Project.path}"
+        yield project
+        project.run("dvc", "queue", "stop", "--kill")
+
+
+def write(project, study):
+    (project.root / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+
+
+def run_queue(project):
+    project.run("sh", "-c", "dvc queue start > /dev/null 2>&1")
+    deadline = time.monotonic() + 300
+    while any(word in project.run("dvc", "queue", "status").stdout for word in ("Queued", "Running")):
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(1)
+
+
+def test_a_study_runs_through_the_queue_and_becomes_tables(project):
+    write(project, STUDY | {"experiments": {name: STUDY["experiments"][name] for name in ("plain", "gray")}})
+    broken = project.stage("study", "study.yaml", check=False)
+    assert broken.returncode == 1
+    assert broken.stderr.startswith("error: study.yaml: 'Which variant?' compares 'never'")
+
+    write(project, STUDY)
+    assert "3 experiments queued" in project.stage("study", "study.yaml").stdout
+    project.run("dvc", "queue", "remove", "never")
+    run_queue(project)
+    assert "2 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
+
+    results = json.loads((project.root / "study.json").read_text())
+    assert set(results) == {"plain", "gray"}
+    for name, result in results.items():
+        assert result["metrics"]["holdout"]["dice"] == pytest.approx(np.mean(list(result["dice"].values())), abs=1e-5)
+        assert result["command"] == (
+            f"dvc exp run --name {name} -S loss=bce -S synthetic.models.unet.width=3 "
+            + ("-S models.unet.color=gray " if name == "gray" else "")
+            + "evaluate@unet"
+        )
+    # Greyscale takes two channels less into the first convolution of width 3.
+    assert results["plain"]["parameters"] - results["gray"]["parameters"] == 2 * 9 * 3
+
+    page = (project.root / "study.md").read_text()
+    (row,) = (line for line in page.splitlines() if line.startswith("| greyscale "))
+    assert f" {results['gray']['metrics']['holdout']['dice']:.4f} " in row
+    assert f" {difference(results['gray'], results['plain'])} " in row
+    assert "| residual | not run |" in page
+
+
+def test_a_study_goes_on_elsewhere_and_forgets_results_of_other_commands(project):
+    for name in ("plain", "gray"):
+        project.run("dvc", "exp", "remove", name)
+    assert "1 experiments queued" in project.stage("study", "study.yaml").stdout
+    project.run("dvc", "queue", "remove", "--queued")
+    assert "2 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
+    changed = STUDY["experiments"] | {"gray": {"variant": "unet", "changes": ["models.unet.dropout=0.3"]}}
+    write(project, STUDY | {"experiments": changed})
+    assert "1 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
+    assert set(json.loads((project.root / "study.json").read_text())) == {"plain"}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("common: [", "study.yaml is not valid YAML"),
+        ("common: loss=bce\nexperiments: {}\nquestions: []", "study.yaml: common: input should be a valid list"),
+        ("[]", "study.yaml: the whole: input should be a valid dictionary"),
+    ],
+)
+def test_a_study_that_is_none_is_refused_in_one_line(project, content, problem):
+    (project.root / "study.yaml").write_text(content)
+    result = project.stage("study", "study.yaml", check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: {problem}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_difference_is_over_the_same_photos_whatever_their_order():
+    base = {"dice": {"1": 0.5, "2": 0.7, "3": 0.9}}
+    assert difference({"dice": {"3": 0.8, "1": 0.4, "2": 0.6}}, base) == "-0.1000 (-0.1000 to -0.1000)"
+
+
+def test_speed_is_read_from_the_training_and_from_nothing_else():
+    log = "Running stage 'train@unet':\n> python\r  0%| | 0/200 [00:00<?]\r100%|#| 200/200 [01:40<00:00, 2.0photo/s]\n"
+    predict = "Running stage 'predict@unet':\nunet val: 100%|#| 9/9 [00:01<00:00]\n"
+    assert speed(log + predict) == {"seconds": 100, "photos_per_second": 2.0}
+    assert speed("100/100 [2:00:00<00:00]".join(("Running stage 'train@u2net':\n", "\n"))) == {
+        "seconds": 7200,
+        "photos_per_second": 0.0,
+    }
+    assert speed("Stage 'train@unet' is cached - skipping run, checking out outputs\n" + predict) == {}
