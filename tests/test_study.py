@@ -65,7 +65,8 @@ def test_a_study_runs_through_the_queue_and_becomes_tables(project):
     for name, result in results.items():
         assert result["metrics"]["holdout"]["dice"] == pytest.approx(np.mean(list(result["dice"].values())), abs=1e-5)
         assert result["command"] == (
-            f"dvc exp run --name {name} -S loss=bce -S synthetic.models.unet.width=3 "
+            f"dvc exp run --name {name} -S loss=bce -S 'variants=[unet]' -S release=unet "
+            "-S synthetic.models.unet.width=3 "
             + ("-S models.unet.color=gray " if name == "gray" else "")
             + "evaluate@unet"
         )
