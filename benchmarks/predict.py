@@ -1,6 +1,6 @@
 """src/predict.py, against the bare forward pass on one fixed batch: python -m benchmarks.predict [--help]
 
-Both predict the mirror image too, if `predict.mirror` says so.
+Both predict the mirror image too, if `predict.mirror` says so, and see the photos `predict.scale` times as large.
 """
 
 from contextlib import redirect_stderr
@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import in_turns, spread
 from benchmarks.network import operations, say_share_of_peak, setting, wait
-from src.predict import PredictParams, predict
+from src.predict import PredictParams, predict, resized
 
 BOUND = 0.95
 
@@ -23,6 +23,7 @@ def main() -> None:
     size, count = run.params["image_size"], run.batch_size * run.steps
     photos = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     batch = torch.from_numpy(photos[: run.batch_size]).permute(0, 3, 1, 2).to(run.fabric.device)
+    batch = resized(batch, [round(size * params.scale)] * 2).to(torch.uint8)
     model = run.model.eval()
 
     @torch.inference_mode()
@@ -42,7 +43,7 @@ def main() -> None:
 
     with redirect_stderr(StringIO()):  # of its progress bars
         seconds = in_turns(ours, bare, repeats=run.turns)
-    print(f"prediction, mirror {params.mirror}, {run.title}")
+    print(f"prediction, mirror {params.mirror}, scale {params.scale}, {run.title}")
     print(f"  photos per second, ours {spread([count / ours for ours, _ in seconds])}")
     print(f"  photos per second, bare {spread([count / bare for _, bare in seconds])}")
     print(f"  ours against bare       {spread([bare / ours for ours, bare in seconds])}, wanted: at least {BOUND}")

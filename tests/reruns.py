@@ -87,6 +87,7 @@ CHANGES = [
     param("augment.flip_p", 0.1),
     param("compute.deterministic", False),
     param("predict.mirror", False),
+    param("predict.scale", 2.0),
     param("postprocess.threshold", 0.4),
     param("models.unet.dropout", 0.3),
     param("synthetic.models.unet.width", 3),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from lightning_fabric import Fabric
 
 from src import models
@@ -49,17 +50,18 @@ class TestFolds:
         monkeypatch.chdir(project.root)
         ensemble, _ = models.load(project.root / "models/unet.safetensors")
         photos, rows = np.load(project.root / "data/prepared/labelled" / PHOTOS), split_of(project)
-        first, second = (self.predicted(member, photos) for member in ensemble.members)
+        params = PredictParams(**yaml.safe_load((project.root / "params.yaml").read_text())["predict"])
+        first, second = (self.predicted(member, photos, params) for member in ensemble.members)
         val, holdout = (part_indices(rows, part) for part in ("val", "holdout"))
         assert (first != second).any()
         assert (maps(project, "unet", "val") == first[val]).all()
         mean = (first[holdout].astype(float) + second[holdout]) / 2
         assert np.abs(maps(project, "unet", "holdout") - mean).max() <= 1
 
-    def predicted(self, model, photos):
+    def predicted(self, model, photos, params):
         fabric = Fabric(accelerator="cpu", devices=1)
         with torch.inference_mode():
-            return predict(fabric, model.eval(), photos, PredictParams(mirror=True, batch_size=8), "")
+            return predict(fabric, model.eval(), photos, params, "")
 
     def test_the_folds_leave_the_holdout_alone_and_differ_in_val(self, project):
         rows = split_of(project)
