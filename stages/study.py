@@ -1,7 +1,8 @@
 """study FILE [--tables]: queues the experiments of a study, or gathers what came of them.
 
-Not a stage of `dvc repro`. It queues what has no result yet; `dvc queue start` runs it. With --tables it writes the
-results beside FILE: NAME.json, which a later call reads again, and NAME.md.
+Not a stage of `dvc repro`. It queues what has neither a result nor a place in the queue; `dvc queue start` runs it.
+With --tables it writes the results beside FILE, as JSON, which a later call reads again, and as tables in Markdown. To
+gather a result anew, delete it from the JSON.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 import dvc.api
 import pandas as pd
 import yaml
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from src import models, stage
@@ -27,27 +29,40 @@ def main(*arguments: str) -> None:
     options = parser.parse_args(arguments)
     study, stored = read_study(options.file), options.file.with_suffix(".json")
     results = read_results(stored, study)
-    with Repo() as repo:
-        revisions = {name: rev for found in repo.experiments.ls(all_commits=True).values() for name, rev in found}
+    revisions, waiting = known_to_dvc()
+    missing = [label for label in study.experiments if label not in results]
     if not options.tables:
-        queue(study, [name for name in study.experiments if name not in results and name not in revisions])
+        queue(study, [label for label in missing if study.name(label) not in revisions.keys() | waiting])
         return
-    results |= {name: gather(study, name, revisions[name]) for name in study.experiments if name in revisions}
-    stored.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    try:
+        found = {name: gather(study, name, rev) for name in missing if (rev := revisions.get(study.name(name)))}
+    except DvcException as error:  # such as a cache that was emptied
+        raise stage.UserError(" ".join(str(error).split())) from error
+    results = {label: (results | found)[label] for label in study.experiments if label in results | found}
+    stored.write_text(json.dumps(results, indent=1) + "\n")
     options.file.with_suffix(".md").write_text(tables(study, results))
     print(f"{len(results)} of {len(study.experiments)} experiments are in {options.file.with_suffix('.md')}")
 
 
-def queue(study: Study, names: list[str]) -> None:
-    """Puts the experiments `names` into DVC's queue."""
-    for name in names:
-        subprocess.run(study.command(name, "--queue"), check=True)
-    print(f"{len(names)} experiments queued; dvc queue start runs them")
+def known_to_dvc() -> tuple[dict[str, str], set[str]]:
+    """The revisions of finished experiments by name, and the names of those that wait or run."""
+    with Repo() as repo:
+        finished = {name: rev for found in repo.experiments.ls(all_commits=True).values() for name, rev in found if rev}
+        tasks = repo.experiments.celery_queue
+        return finished, {str(entry.name) for entry in (*tasks.iter_queued(), *tasks.iter_active())}
 
 
-def gather(study: Study, name: str, revision: str) -> Result:
-    """What the experiment `name` left at `revision`: its metrics, the Dice of each holdout photo, size and speed."""
-    variant = study.experiments[name].variant
+def queue(study: Study, labels: list[str]) -> None:
+    """Puts the experiments `labels` into DVC's queue; raises UserError if DVC takes one not."""
+    for label in labels:
+        if subprocess.run(study.command(label, "--queue"), check=False).returncode:
+            raise stage.UserError(f"DVC did not queue {label}, for the reason above; mend it and run the same again")
+    print(f"{len(labels)} experiments queued; dvc queue start runs them" if labels else "nothing to queue")
+
+
+def gather(study: Study, label: str, revision: str) -> Result:
+    """What the experiment `label` left at `revision`: its metrics, the Dice of each holdout photo, size and speed."""
+    variant = study.experiments[label].variant
     params = yaml.safe_load(dvc.api.read("params.yaml", rev=revision))
     arguments = params["models"][variant] | params[params["profile"]]["models"][variant]
     model = models.build(variant, models.architecture(variant).without_pretraining(arguments))
@@ -55,13 +70,13 @@ def gather(study: Study, name: str, revision: str) -> Result:
         io.StringIO(dvc.api.read(f"plots/evaluation/{variant}/scores/photos.csv", rev=revision)), dtype={"id": str}
     )
     holdout = photos[photos["part"] == "holdout"].set_index("id")["dice"]
-    log = subprocess.run(["dvc", "queue", "logs", name], capture_output=True, text=True, check=False).stdout
+    log = ["dvc", "queue", "logs", study.name(label)]
     return {
-        "command": shlex.join(study.command(name)),
+        "command": shlex.join(study.command(label)),
         "metrics": json.loads(dvc.api.read(f"metrics/{variant}.json", rev=revision)),
         "dice": holdout.round(5).to_dict(),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        **speed(log),
+        **speed(subprocess.run(log, capture_output=True, text=True, check=False).stdout),
     }
 
 

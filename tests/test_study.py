@@ -2,13 +2,14 @@
 
 import json
 import os
+import shlex
 import time
 
 import numpy as np
 import pytest
 import yaml
 
-from src.study import difference, speed
+from src.study import Study, difference, speed
 from tests.conftest import ROOT, Project, copy_project
 from tests.warm import warm_python
 
@@ -49,25 +50,21 @@ def run_queue(project):
 
 
 def test_a_study_runs_through_the_queue_and_becomes_tables(project):
-    write(project, STUDY | {"experiments": {name: STUDY["experiments"][name] for name in ("plain", "gray")}})
-    broken = project.stage("study", "study.yaml", check=False)
-    assert broken.returncode == 1
-    assert broken.stderr.startswith("error: study.yaml: 'Which variant?' compares 'never'")
-
     write(project, STUDY)
     assert "3 experiments queued" in project.stage("study", "study.yaml").stdout
-    project.run("dvc", "queue", "remove", "never")
+    assert "nothing to queue" in project.stage("study", "study.yaml").stdout
+    project.run("dvc", "queue", "remove", Study(**STUDY).name("never"))
     run_queue(project)
     assert "2 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
 
     results = json.loads((project.root / "study.json").read_text())
-    assert set(results) == {"plain", "gray"}
-    for name, result in results.items():
+    assert list(results) == ["plain", "gray"]
+    for label, result in results.items():
         assert result["metrics"]["holdout"]["dice"] == pytest.approx(np.mean(list(result["dice"].values())), abs=1e-5)
         assert result["command"] == (
-            f"dvc exp run --name {name} -S loss=bce -S 'variants=[unet]' -S release=unet "
+            f"dvc exp run --name {Study(**STUDY).name(label)} -S loss=bce -S 'variants=[unet]' -S release=unet "
             "-S synthetic.models.unet.width=3 "
-            + ("-S models.unet.color=gray " if name == "gray" else "")
+            + ("-S models.unet.color=gray " if label == "gray" else "")
             + "evaluate@unet"
         )
     # Greyscale takes two channels less into the first convolution of width 3.
@@ -79,17 +76,35 @@ def test_a_study_runs_through_the_queue_and_becomes_tables(project):
     assert f" {difference(results['gray'], results['plain'])} " in row
     assert "| residual | not run |" in page
 
-
-def test_a_study_goes_on_elsewhere_and_forgets_results_of_other_commands(project):
-    for name in ("plain", "gray"):
-        project.run("dvc", "exp", "remove", name)
-    assert "1 experiments queued" in project.stage("study", "study.yaml").stdout
-    project.run("dvc", "queue", "remove", "--queued")
-    assert "2 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
+    # An experiment that has changed is another one, though the old one is still there.
     changed = STUDY["experiments"] | {"gray": {"variant": "unet", "changes": ["models.unet.dropout=0.3"]}}
     write(project, STUDY | {"experiments": changed})
     assert "1 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
-    assert set(json.loads((project.root / "study.json").read_text())) == {"plain"}
+    assert "2 experiments queued" in project.stage("study", "study.yaml").stdout
+    project.run("dvc", "queue", "remove", "--queued")
+
+
+def test_a_study_goes_on_where_its_experiments_are_not(new_project):
+    project, study = new_project(), STUDY | {"experiments": {"plain": STUDY["experiments"]["plain"]}}
+    write(project, study | {"questions": STUDY["questions"][:1]})
+    broken = project.stage("study", "study.yaml", check=False)
+    assert broken.returncode == 1
+    assert broken.stderr.startswith("error: study.yaml: 'Does colour help?' compares 'gray'")
+
+    write(project, STUDY)
+    part = {"dice": 0.5, "dice_low": 0.4, "dice_high": 0.6, "photos": 2, "traits": {"cut": {"dice": 0.3, "photos": 2}}}
+    result = {
+        "command": shlex.join(Study(**STUDY).command("plain")),
+        "metrics": {"holdout": part, "val": part},
+        "dice": {"1": 0.4, "2": 0.6},
+        "parameters": 1_000_000,
+    }
+    (project.root / "study.json").write_text(json.dumps({"plain": result, "gray": result}))
+    assert "1 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
+    assert json.loads((project.root / "study.json").read_text()) == {"plain": result}
+    page = (project.root / "study.md").read_text()
+    assert "| RGB | 0.5000 | 0.400 to 0.600 |  | 0.5000 | 1.00 M |  |  |" in page
+    assert "| `plain` | 0.500 (2) | 0.300 (2) |" in page
 
 
 @pytest.mark.parametrize(
@@ -98,6 +113,7 @@ def test_a_study_goes_on_elsewhere_and_forgets_results_of_other_commands(project
         ("common: [", "study.yaml is not valid YAML"),
         ("common: loss=bce\nexperiments: {}\nquestions: []", "study.yaml: common: input should be a valid list"),
         ("[]", "study.yaml: the whole: input should be a valid dictionary"),
+        (yaml.safe_dump(STUDY | {"variants": {"u2": []}}), "study.yaml: there is no variant 'u2'; choose from "),
     ],
 )
 def test_a_study_that_is_none_is_refused_in_one_line(project, content, problem):
@@ -110,6 +126,7 @@ def test_a_study_that_is_none_is_refused_in_one_line(project, content, problem):
 
 def test_difference_is_over_the_same_photos_whatever_their_order():
     base = {"dice": {"1": 0.5, "2": 0.7, "3": 0.9}}
+    assert difference({"dice": {"1": 0.5, "2": 0.7}}, base) == "other photos"
     assert difference({"dice": {"3": 0.8, "1": 0.4, "2": 0.6}}, base) == "-0.1000 (-0.1000 to -0.1000)"
 
 
@@ -121,4 +138,5 @@ def test_speed_is_read_from_the_training_and_from_nothing_else():
         "seconds": 7200,
         "photos_per_second": 0.0,
     }
+    assert speed(log.replace("> python", "going on from epoch 3 of an interrupted run")) == {}
     assert speed("Stage 'train@unet' is cached - skipping run, checking out outputs\n" + predict) == {}
