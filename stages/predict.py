@@ -22,7 +22,7 @@ def main(variant: str) -> None:
     for part, these in photos.items():
         # The members after the first have learned from the val photos.
         chosen = model.members[0] if part == "val" else model
-        with memory_advice("lower predict.batch_size"):
+        with memory_advice("lower predict.batch_size or predict.scale"):
             maps = predict(fabric, chosen, these, params, f"{variant} {part}")
         write_predictions(variant, part, maps)
 

@@ -145,7 +145,9 @@ def test_prediction_that_runs_out_of_memory_names_what_to_lower(project):
     add_code(project, "src/models/unet_plus_plus.py", MODEL)
     result = project.stage("predict", "unet_plus_plus", check=False)
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].endswith("too little memory for this run; lower predict.batch_size")
+    assert result.stderr.splitlines()[-1].endswith(
+        "too little memory for this run; lower predict.batch_size or predict.scale"
+    )
     assert "Traceback" not in result.stderr
     assert not (project.root / "data/predictions/unet_plus_plus/val.npy").exists()
 
