@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import time
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import yaml
 
 from src.study import Study, difference, speed
 from tests.conftest import ROOT, Project, copy_project
+from tests.test_experiments import run_queue
 from tests.warm import warm_python
 
 STUDY = {
@@ -39,14 +39,6 @@ def project(tmp_path_factory):
 
 def write(project, study):
     (project.root / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-
-
-def run_queue(project):
-    project.run("sh", "-c", "dvc queue start > /dev/null 2>&1")
-    deadline = time.monotonic() + 300
-    while any(word in project.run("dvc", "queue", "status").stdout for word in ("Queued", "Running")):
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(1)
 
 
 def test_a_study_runs_through_the_queue_and_becomes_tables(project):
