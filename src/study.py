@@ -128,11 +128,11 @@ def speed(log: str) -> dict[str, float]:
 
 def tables(study: Study, results: dict[str, Result]) -> str:
     """A Markdown table for each question, and the command of each experiment."""
-    lines: list[str] = []
+    lines = ["# What the study says", ""]
     for question in study.questions:
-        lines += [f"### {question.question}", "", *_table(question, results), ""]
-    lines += ["### By trait", "", *_trait_table(results), ""]
-    lines += ["### Commands", "", "```sh", *(result["command"] for result in results.values()), "```", ""]
+        lines += [f"## {question.question}", "", *_table(question, results), ""]
+    lines += ["## By trait", "", "Holdout Dice, and the number of photos.", "", *_trait_table(results), ""]
+    lines += ["## Commands", "", "```sh", *(result["command"] for result in results.values()), "```", ""]
     return "\n".join(lines)
 
 
