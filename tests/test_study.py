@@ -10,7 +10,7 @@ import yaml
 
 from src.study import Study, difference, speed
 from tests.conftest import ROOT, Project, copy_project
-from tests.test_experiments import run_queue
+from tests.test_experiments import processes, run_queue, wait_until
 from tests.warm import warm_python
 
 STUDY = {
@@ -69,6 +69,8 @@ def test_a_study_runs_through_the_queue_and_becomes_tables(project):
     assert "| residual | not run |" in page
 
     # An experiment that has changed is another one, though the old one is still there.
+    project.run("dvc", "queue", "stop")
+    wait_until(lambda: not processes(project))  # a worker that is still there may have the queue locked
     changed = STUDY["experiments"] | {"gray": {"variant": "unet", "changes": ["models.unet.dropout=0.3"]}}
     write(project, STUDY | {"experiments": changed})
     assert "1 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
