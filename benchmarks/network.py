@@ -54,8 +54,7 @@ def setting(purpose: str, predicting: bool = False) -> Setting:
         compile_in_place(model, fabric.device)
     title = (
         f"{options.variant} of width {arguments['width']}, batch {batch_size}, {fabric._precision.precision}"
-        f"{', compiled' if options.compile else ''}, on {device_name(fabric)} with {torch.get_num_threads()} threads "
-        f"({machine()})"
+        f"{', compiled' if options.compile else ''}, on {device_name(fabric)} ({machine()})"
     )
     train = profile["train"] | {"batch_size": batch_size, "accumulate": 1}
     return Setting(params | {"train": train}, fabric, model, batch_size, options.steps, options.turns, title)
@@ -71,7 +70,7 @@ def operations(work: Callable[[], object]) -> int:
 def peak(fabric: Fabric) -> float:
     """Operations per second of a large matrix product, the most that `fabric`'s device does in its precision."""
     size = 8192 if fabric.device.type == "cuda" else 2048
-    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(fabric._precision.precision, torch.float32)
+    kind = torch.bfloat16 if fabric._precision.precision == "bf16-mixed" else torch.float32
     left, right = (torch.randn(size, size, device=fabric.device, dtype=kind) for _ in range(2))
     seconds = []
     for _ in range(8):

@@ -1,7 +1,7 @@
 """Where the arithmetic happens: device, precision and determinism, by Lightning Fabric."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Literal
 
@@ -12,20 +12,14 @@ from torch import nn
 
 from src.stage import Section, UserError
 
-AVAILABLE: dict[str, Callable[[], bool]] = {
-    "cpu": lambda: True,
-    "cuda": torch.cuda.is_available,
-    "mps": torch.backends.mps.is_available,
-}
-
 
 class ComputeParams(Section):
     """The block `compute` of params.yaml."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"]
+    device: Literal["auto", "cpu", "cuda"]
     devices: Annotated[int, Field(ge=1)]
     num_nodes: Annotated[int, Field(ge=1)]
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+    precision: Literal["auto", "32-true", "bf16-mixed"]
     compile: bool
     deterministic: bool
 
@@ -38,19 +32,20 @@ class ComputeParams(Section):
 def launch(params: ComputeParams) -> Fabric:
     """A launched Fabric; raises UserError for a device that this machine does not have.
 
-    `device: auto` takes a CUDA GPU, then Apple's, then the CPU; `precision: auto` takes bf16 where a GPU has it, else
-    32 bits, which on the CPUs measured was as fast for the small models that one trains there.
+    `device: auto` takes a CUDA GPU, else the CPU; `precision: auto` takes bf16 where a GPU has it in hardware, else 32
+    bits, which on the CPUs measured was as fast for the small models that one trains there.
     """
     device = params.device
     if device == "auto":
-        device = next(name for name in ("cuda", "mps", "cpu") if AVAILABLE[name]())
-    elif not AVAILABLE[device]():
-        raise UserError(f"params.yaml: compute.device: this machine has no {device}; set it to auto or cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise UserError("params.yaml: compute.device: this machine has no cuda; set it to auto or cpu")
     if device == "cuda" and params.devices > torch.cuda.device_count():
         raise UserError(f"params.yaml: compute.devices: {params.devices} asked for, {torch.cuda.device_count()} here")
     precision = params.precision
     if precision == "auto":
-        precision = "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+        native = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bf16-mixed" if native else "32-true"
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
     torch.use_deterministic_algorithms(params.deterministic)
     torch.backends.cudnn.benchmark = not params.deterministic
@@ -60,8 +55,13 @@ def launch(params: ComputeParams) -> Fabric:
 
 
 def device_name(fabric: Fabric) -> str:
-    """What computes: the GPU's name, or the kind of device."""
-    return torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else fabric.device.type
+    """What computes, as far as the bytes depend on it: the GPU's name, or the CPU's number of threads.
+
+    A CPU's threads each sum a share of a convolution, so another number of them rounds differently.
+    """
+    if fabric.device.type == "cuda":
+        return torch.cuda.get_device_name(fabric.device)
+    return f"cpu, threads: {torch.get_num_threads()}"
 
 
 def compile_in_place(model: nn.Module, device: torch.device) -> None:
@@ -77,9 +77,6 @@ def compile_in_place(model: nn.Module, device: torch.device) -> None:
             f"params.yaml: compute.compile: torch.compile does not work on this machine ({reason}); install a C++ "
             "compiler such as g++ and Python's headers, or set it to false"
         ) from error
-    from torch._inductor import config  # noqa: PLC0415 - it takes a second, which other runs need not spend
-
-    config.deterministic = torch.are_deterministic_algorithms_enabled()  # else a GPU chooses kernels by timing them
     model.compile()
 
 

@@ -38,9 +38,9 @@ def predict(fabric: Fabric, model: nn.Module, photos: Array8, params: PredictPar
 def probability(model: nn.Module, photos: Tensor, params: PredictParams) -> Tensor:
     """uint8 (N, H, W) for uint8 photos (N, 3, H, W).
 
-    With `params.mirror` it is the mean with the mirror image's. The model sees photos `params.scale` times as large:
-    augmentation enlarges people by a tenth on average, so a model may know them larger than they are (Touvron et al.
-    2019, "Fixing the train-test resolution discrepancy", arXiv 1906.06423).
+    With `params.mirror` it is the mean with the mirror image's. The model sees photos `params.scale` times as large: at
+    what size a model knows people depends on its augmentation (Touvron et al. 2019, "Fixing the train-test resolution
+    discrepancy", arXiv 1906.06423).
     """
     size = photos.shape[-2:]
     seen = resized(photos, [round(side * params.scale) for side in size]).to(torch.uint8)

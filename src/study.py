@@ -19,6 +19,7 @@ import hashlib
 import json
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,9 @@ def speed(log: str) -> dict[str, float]:
     progress = PROGRESS.findall(section[0]) if section and "going on from epoch" not in section[0] else []
     if not progress:
         return {}
-    photos, hours, minutes, seconds = (int(number or 0) for number in progress[-1])
-    total = 3600 * hours + 60 * minutes + seconds
+    states = [tuple(int(number or 0) for number in state) for state in progress]
+    ends = [now for now, later in pairwise([*states, (0,)]) if later[0] < now[0]]  # each fold has a bar of its own
+    photos, total = sum(end[0] for end in ends), sum(3600 * end[1] + 60 * end[2] + end[3] for end in ends)
     return {"seconds": total, "photos_per_second": round(photos / max(total, 1), 1)}
 
 

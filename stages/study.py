@@ -75,7 +75,7 @@ def gather(study: Study, label: str, revision: str) -> Result:
         "command": shlex.join(study.command(label)),
         "metrics": json.loads(dvc.api.read(f"metrics/{variant}.json", rev=revision)),
         "dice": holdout.round(5).to_dict(),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": sum(p.numel() for p in model.parameters()) * params[params["profile"]]["train"]["folds"],
         **speed(subprocess.run(log, capture_output=True, text=True, check=False).stdout),
     }
 

@@ -187,7 +187,7 @@ def test_a_path_that_does_not_exist(workspace):
         ({"losses__bce_dice__smooth": -1.0}, ["losses.bce_dice.smooth", "greater than 0"]),
         ({"postprocess__threshold": 2.0}, ["postprocess.threshold", "less than 1"]),
         ({"postprocess__smooth_px": 4}, ["postprocess.smooth_px", "odd number"]),
-        ({"compute__device": "tpu"}, ["compute.device", "'auto', 'cpu', 'cuda' or 'mps'"]),
+        ({"compute__device": "tpu"}, ["compute.device", "'auto', 'cpu' or 'cuda'"]),
         ({"augment__flip_p": 2.0}, ["augment.flip_p", "less than or equal to 1"]),
         ({"traits__glare_share": -0.1}, ["traits.glare_share"]),
         ({"split__holdout": 1.0}, ["split.holdout", "less than 1"]),

@@ -81,6 +81,17 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(project, new_project
     assert any("panel_1" in name for name in hashes(whole))
 
 
+def test_two_processes_that_were_killed_end_in_the_same_bytes(project):
+    project.set(compute__device="cpu", compute__devices=2)
+    project.repro("split")
+    train = ("python", "-m", "stages.train", "unet")
+    assert interrupt(project, signal.SIGKILL, 2, *train)
+    assert "going on from epoch" in project.run(*train).stdout
+    resumed = hashes(project)
+    project.run(*train)
+    assert hashes(project) == resumed
+
+
 def test_ctrl_c_stops_at_once_with_one_line_and_leaves_no_half_written_out(project):
     project.repro("split")
     process = start(project, "python", "-m", "stages.train", "unet")
@@ -104,6 +115,13 @@ def test_a_checkpoint_of_another_run_is_not_picked_up(project):
     assert interrupt(project, signal.SIGKILL, 1, "dvc", "repro")
     project.set(seed=43)
     assert "going on" not in project.run("dvc", "repro", "train@unet").stdout
+
+
+def test_nor_one_made_with_another_number_of_threads_which_round_differently(project):
+    project.set(compute__device="cpu")
+    project.repro("split")
+    assert interrupt(project, signal.SIGKILL, 1, "dvc", "repro")
+    assert "going on" not in project.run("env", "OMP_NUM_THREADS=3", "dvc", "repro", "train@unet").stdout
 
 
 def test_an_experiment_in_a_temporary_copy_goes_on_too(project):

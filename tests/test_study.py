@@ -132,5 +132,7 @@ def test_speed_is_read_from_the_training_and_from_nothing_else():
         "seconds": 7200,
         "photos_per_second": 0.0,
     }
+    fold = "\r  0%| | 0/200 [00:00<?]\r 50%|#| 100/200 [00:30<00:30]\r100%|#| 200/200 [01:00<00:00]\n"
+    assert speed(log + fold) == {"seconds": 160, "photos_per_second": 2.5}
     assert speed(log.replace("> python", "going on from epoch 3 of an interrupted run")) == {}
     assert speed("Stage 'train@unet' is cached - skipping run, checking out outputs\n" + predict) == {}

@@ -14,7 +14,7 @@ PIXELS = (1, 2, 3)
 
 def cross_entropy(logits: Tensor, target: Tensor, person_weight: float = 1.0) -> Tensor:
     """Binary cross-entropy per pixel (N, 1, H, W); a pixel of the person counts `person_weight` times."""
-    weight = torch.tensor(person_weight, device=logits.device)
+    weight = logits.new_full((), person_weight)  # made on the device: a copy to it would hold up the CPU
     return F.binary_cross_entropy_with_logits(logits, target, pos_weight=weight, reduction="none")
 
 

@@ -69,7 +69,8 @@ class Dataset:
         chosen = self.indices[places.numpy()]
         photos = torch.from_numpy(self.photos[chosen]).permute(0, 3, 1, 2).contiguous()
         masks = torch.from_numpy(self.masks[chosen]).unsqueeze(1)
-        if self.device.type == "cuda":  # only from pinned memory does the copy overlap with the arithmetic
+        # A copy from pinned memory does not hold up the thread that asks for it. What is copied once would stay pinned.
+        if self.device.type == "cuda" and not self.resident:
             photos, masks = photos.pin_memory(), masks.pin_memory()
         return photos.to(self.device, non_blocking=True), masks.to(self.device, non_blocking=True)
 

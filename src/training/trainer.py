@@ -158,6 +158,7 @@ class Trainer:
     def validate(self) -> float:
         """Mean Dice per photo of the averaged weights on the validation photos, at the working size, threshold 0.5."""
         self.average.eval()
+        self._share_statistics()
         total = torch.zeros((), device=self.fabric.device)
         mine = torch.arange(len(self.val))[self.fabric.global_rank :: self.fabric.world_size]
         for photos, masks in self.val.batches(mine.split(self.params.batch_size)):
@@ -169,6 +170,12 @@ class Trainer:
             total += torch.where(pixels > 0, overlap / pixels.clamp(min=1), 1.0).sum()
         total = torch.as_tensor(self.fabric.all_reduce(total, reduce_op="sum"))
         return float(total) / len(self.val)
+
+    def _share_statistics(self) -> None:
+        """Makes the averages of all processes one model: their BatchNorm statistics come from different photos."""
+        for buffer in self.average.buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(torch.as_tensor(self.fabric.all_reduce(buffer, reduce_op="mean")))
 
     def supervised(self, loss: Loss, outputs: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
         """The loss of the only output, or the weighted sum over a deeply supervised model's outputs."""
