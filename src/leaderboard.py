@@ -50,7 +50,7 @@ def advice(board: dict[str, Any]) -> str:
     if release not in dice:
         return f"{start}`{model}` leads; the release, `{release}`, is not among the variants."
     return (
-        f"{start}`{model}` leads by {dice[model] - dice[release]:.4f} Dice, but `{release}` is the release; "
+        f"{start}`{model}` leads, {dice[model] - dice[release]:.4f} Dice ahead of the release, `{release}`; "
         f"to publish the leader, set `release: {model}` in params.yaml."
     )
 

@@ -72,7 +72,7 @@ class TestRepro:
         }
         page = (project.root / "report/leaderboard.md").read_text()
         assert f"`{board['leader']}`" in page
-        assert ("is the release" in page) == (board["leader"] != "residual_unet")
+        assert ("ahead of the release" in page) == (board["leader"] != "residual_unet")
 
     def test_plots_and_the_graph_can_be_shown(self, project):
         page = project.run("dvc", "plots", "show").stdout.strip().removeprefix("file://")
