@@ -120,8 +120,10 @@ def test_a_checkpoint_of_another_run_is_not_picked_up(project):
 def test_nor_one_made_with_another_number_of_threads_which_round_differently(project):
     project.set(compute__device="cpu")
     project.repro("split")
-    assert interrupt(project, signal.SIGKILL, 1, "dvc", "repro")
-    assert "going on" not in project.run("env", "OMP_NUM_THREADS=3", "dvc", "repro", "train@unet").stdout
+    train = ("python", "-m", "stages.train", "unet")
+    assert interrupt(project, signal.SIGKILL, 1, "env", "OMP_NUM_THREADS=1", *train)
+    assert interrupt(project, signal.SIGKILL, 2, "env", "OMP_NUM_THREADS=2", *train)  # the first is the one there was
+    assert len(checkpoints(project)) == 2
 
 
 def test_an_experiment_in_a_temporary_copy_goes_on_too(project):
