@@ -20,7 +20,7 @@ repro: check ## create the environment, check the params, run the pipeline
 	dvc repro
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
-	python -m stages.check
+	python -m tools.check
 
 verify: .venv/requirements ## fail if dvc.lock does not belong to the code and params; needs no data and no GPU
 	@plan=$$(dvc repro --allow-missing --dry 2>&1) && ! echo "$$plan" | grep --quiet "^Running stage" || \
@@ -29,10 +29,10 @@ verify: .venv/requirements ## fail if dvc.lock does not belong to the code and p
 
 demo: .venv/requirements ## cut the people out of your photos: make demo PHOTO="a.jpg b.png"
 	@$(if $(PHOTO),,$(error name a photo: make demo PHOTO=path/to/photo.jpg))
-	python -m stages.demo $(PHOTO)
+	python -m tools.demo $(PHOTO)
 
 experiments: .venv/requirements ## all experiments side by side: what differs, and the Dice of each variant
-	@dvc exp show --csv --only-changed --drop '^(Created|typ|State|Executor|(data|models|src|stages|templates)/|metrics(/(?!.*:holdout.dice$$)|$$))' | \
+	@dvc exp show --csv --only-changed --drop '^(Created|typ|State|Executor|(data|models|src|stages)/|metrics(/(?!.*:holdout.dice$$)|$$))' | \
 		python -c "import pandas, sys; print(pandas.read_csv(sys.stdin).fillna('').round(4).T.to_string(header=False))"
 
 test: lint ## lint, type check and tests

@@ -13,7 +13,7 @@ from torchvision.io import read_image
 from torchvision.transforms import v2
 
 from src.losses import Loss
-from src.training.augment import AugmentParams
+from stages.train.augment import AugmentParams
 
 
 class Files(Dataset[tuple[Tensor, Tensor]]):

@@ -10,14 +10,14 @@ import pandas as pd
 import yaml
 
 from benchmarks import machine, spread
-from src import prepared
-from src.evaluate import score_photos, summarise
+from src.formats import prepared
+from src.formats.raw import list_raw
 from src.images import read_mask, resize_mask
-from src.postprocess import PostprocessParams
-from src.raw import list_raw
-from src.sources.synthetic import Data, fetch
-from src.submission import submission
-from src.threshold import best_threshold, threshold_curve
+from src.masks import PostprocessParams
+from src.sources.synthetic import Params, fetch
+from stages.evaluate.summary import score_photos, summarise
+from stages.evaluate.threshold import best_threshold, threshold_curve
+from stages.submit.encode import submission
 
 PHOTOS, SIZE = 128, 800
 BOUND_MS = 15.0
@@ -26,7 +26,7 @@ BOUND_MS = 15.0
 def main() -> None:
     params = PostprocessParams(**yaml.safe_load(Path("params.yaml").read_text())["postprocess"])
     with tempfile.TemporaryDirectory() as folder:
-        raw = list_raw(fetch(Data(seed=0, labelled=PHOTOS, test=1, size=SIZE), Path(folder)))
+        raw = list_raw(fetch(Params(seed=0, labelled=PHOTOS, test=1, size=SIZE), Path(folder)))
         masks = [read_mask(path) for path in raw.masks]
         prepared.LABELLED = Path(folder, "prepared")
         rows = pd.DataFrame({"file": [p.name for p in raw.photos], "height": SIZE, "width": SIZE})

@@ -30,11 +30,11 @@ class Setting(NamedTuple):
 
 
 def setting(purpose: str, predicting: bool = False) -> Setting:
-    """What the command line asks for; by default what params.yaml has for the profile, or for prediction."""
+    """What the command line asks for; by default what params.yaml has for the budget, or for prediction."""
     parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument("--variant", default="residual_unet")
-    parser.add_argument("--profile", default="synthetic", help="whose sizes are taken")
-    parser.add_argument("--width", type=int, help="the model's, if not the profile's")
+    parser.add_argument("--budget", default="cpu", help="cpu or gpu: whose sizes are taken")
+    parser.add_argument("--width", type=int, help="the model's, if not the budget's")
     parser.add_argument("--batch-size", type=int, help="if not that of params.yaml")
     parser.add_argument("--precision", help="if not that of params.yaml")
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
@@ -42,10 +42,10 @@ def setting(purpose: str, predicting: bool = False) -> Setting:
     parser.add_argument("--turns", type=int, default=7, help="a restless machine wants more and shorter ones")
     options = parser.parse_args()
     params = yaml.safe_load(Path("params.yaml").read_text())
-    profile = params[options.profile]
-    arguments = params["models"][options.variant] | profile["models"][options.variant]
+    budget = params[options.budget]
+    arguments = params["models"][options.variant] | budget["models"][options.variant]
     arguments |= {"width": options.width} if options.width else {}
-    batch_size = options.batch_size or (params["predict"] if predicting else profile["train"])["batch_size"]
+    batch_size = options.batch_size or (params["predict"] if predicting else budget["train"])["batch_size"]
     compute = params["compute"] | {"compile": options.compile}
     fabric = launch(ComputeParams(**compute | ({"precision": options.precision} if options.precision else {})))
     torch.manual_seed(0)
@@ -56,7 +56,7 @@ def setting(purpose: str, predicting: bool = False) -> Setting:
         f"{options.variant} of width {arguments['width']}, batch {batch_size}, {fabric._precision.precision}"
         f"{', compiled' if options.compile else ''}, on {device_name(fabric)} ({machine()})"
     )
-    train = profile["train"] | {"batch_size": batch_size, "accumulate": 1}
+    train = budget["train"] | {"batch_size": batch_size, "accumulate": 1}
     return Setting(params | {"train": train}, fabric, model, batch_size, options.steps, options.turns, title)
 
 

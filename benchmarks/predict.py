@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import in_turns, spread
 from benchmarks.network import operations, say_share_of_peak, setting, wait
-from src.predict import PredictParams, predict, resized
+from stages.predict.maps import PredictParams, predict, resized
 
 BOUND = 0.95
 

@@ -9,10 +9,10 @@ import cv2
 import yaml
 
 from benchmarks import in_turns, machine, spread
-from src.prepare import prepare_labelled, prepare_test
-from src.raw import list_raw
-from src.sources.synthetic import Data, fetch
-from src.traits import TraitParams
+from src.formats.raw import list_raw
+from src.sources.synthetic import Params, fetch
+from stages.prepare.arrays import prepare_labelled, prepare_test
+from stages.prepare.traits import TraitParams
 
 LABELLED, TEST, SIZE = 96, 32, 800
 BOUND = 1.3
@@ -21,7 +21,7 @@ BOUND = 1.3
 def main() -> None:
     traits = TraitParams(**yaml.safe_load(Path("params.yaml").read_text())["traits"])
     with tempfile.TemporaryDirectory() as folder:
-        raw = list_raw(fetch(Data(seed=0, labelled=LABELLED, test=TEST, size=SIZE), Path(folder)))
+        raw = list_raw(fetch(Params(seed=0, labelled=LABELLED, test=TEST, size=SIZE), Path(folder)))
 
         def ours() -> None:
             prepare_labelled(raw, 256, traits)

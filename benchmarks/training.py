@@ -5,7 +5,6 @@ files (see benchmarks/conventional.py). All three take turns, in one precision o
 """
 
 import tempfile
-from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -15,14 +14,14 @@ from tqdm import tqdm
 
 from benchmarks import conventional, in_turns, spread
 from benchmarks.network import operations, say_share_of_peak, setting, wait
+from src.formats.raw import list_raw
 from src.images import read_mask, read_photo
 from src.losses import build_loss
-from src.raw import list_raw
-from src.sources.synthetic import Data, fetch
-from src.training.augment import Augment, AugmentParams
-from src.training.dataset import Dataset
-from src.training.schedule import TrainParams
-from src.training.trainer import Trainer
+from src.sources.synthetic import Params, fetch
+from stages.train.augment import Augment, AugmentParams
+from stages.train.batches import Dataset
+from stages.train.schedule import TrainParams
+from stages.train.trainer import Trainer
 
 CEILING = {"cpu": 0.92}  # of which our loop should reach this share
 ELSEWHERE = 0.95
@@ -35,7 +34,7 @@ def main() -> None:
     loss = build_loss(params["loss"], params["losses"][params["loss"]])
     augment = AugmentParams(**params["augment"])
     with tempfile.TemporaryDirectory() as folder:
-        raw = list_raw(fetch(Data(seed=0, labelled=count, test=1, size=params["image_size"]), Path(folder)))
+        raw = list_raw(fetch(Params(seed=0, labelled=count, test=1, size=params["image_size"]), Path(folder)))
         photos = np.stack([read_photo(path) for path in raw.photos])
         masks = 255 * np.stack([read_mask(path) for path in raw.masks])
         data = Dataset(photos, masks, np.arange(count), fabric.device)
@@ -58,7 +57,7 @@ def main() -> None:
 
         def step() -> None:
             trainer.optimizer.zero_grad()
-            fabric.backward(trainer.supervised(loss, trainer.model(batch), target))
+            fabric.backward(trainer.loss(trainer.model(batch), target))
             trainer.optimizer.step()
 
         def ours() -> None:
@@ -71,7 +70,7 @@ def main() -> None:
             wait(fabric.device)
 
         def usual() -> None:
-            conventional.epoch(fabric, trainer.model, trainer.optimizer, partial(trainer.supervised, loss), batches)
+            conventional.epoch(fabric, trainer.model, trainer.optimizer, trainer.loss, batches)
             wait(fabric.device)
 
         seconds = in_turns(ours, ceiling, usual, repeats=run.turns)

@@ -81,7 +81,7 @@ def compile_in_place(model: nn.Module, device: torch.device) -> None:
 
 
 @contextmanager
-def memory_advice(keys: str) -> Iterator[None]:
+def explain_out_of_memory(keys: str) -> Iterator[None]:
     """Within it, a device that runs out of memory raises UserError that says to change `keys` of params.yaml."""
     try:
         yield

@@ -1,74 +1,50 @@
 """Pictures of single photos: the photo, its true mask, the predicted one and where they differ."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
-import pandas as pd
-
-from src.images import Array8
-from src.traits import TRAITS
 
 PANEL = 256  # the longer side of one panel, in pixels
 GAP = 4
 CAPTION = 22  # height of the line of text above the panels
-EACH = 4  # photos of each kind
 # RGB; told apart by the colour-blind too. Hits keep the photo's own light under them.
 HIT, FALSE_ALARM, MISS = (38, 166, 154), (230, 97, 0), (106, 61, 175)
 
 
-class Choice(NamedTuple):
-    """A photo worth looking at: why (worst, median, best, or the worst of a trait), and its place among those."""
+def compare(photo: np.ndarray, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Photo, true mask, predicted mask and their difference side by side, uint8 RGB (H, 4 W + 3 GAP, 3).
 
-    kind: str
-    place: int
-    position: int
-
-
-def choose(dice: pd.Series, traits: pd.DataFrame, each: int = EACH) -> list[Choice]:
-    """Which photos to show, as positions in `dice` (N,): worst, median, best, and each trait's worst if not among them.
-
-    A photo is chosen once; equal Dice goes by position, so the choice is the same every time.
+    `photo` is uint8 RGB (H, W, 3), the masks are uint8 (H, W; 0 and 1).
     """
-    order = np.argsort(dice.to_numpy(), kind="stable")
-    middle = max(0, (len(order) - each) // 2)
-    groups = {"worst": order[:each], "median": order[middle : middle + each], "best": order[::-1][:each]}
-    groups |= {trait: order[traits[trait].to_numpy(dtype=bool)[order]][:1] for trait in TRAITS}
-    chosen: list[Choice] = []
-    for kind, positions in groups.items():
-        seen = {choice.position for choice in chosen}
-        new = [int(position) for position in positions if int(position) not in seen]
-        chosen += [Choice(kind, place, index) for place, index in enumerate(new, start=1)]
-    return chosen
+    gap = np.full((len(photo), GAP, 3), 255, np.uint8)
+    panels = [photo, _white(target), _white(predicted), difference(photo, target, predicted)]
+    return np.hstack([part for panel in panels for part in (gap, panel)][1:])
 
 
-def strip(photo: Array8, target: Array8, predicted: Array8, caption: str) -> Array8:
-    """One RGB picture of four panels in the photo's own proportions, under a line of text.
+def captioned(photo: np.ndarray, target: np.ndarray, predicted: np.ndarray, caption: str) -> np.ndarray:
+    """What `compare` gives, in the photo's own proportions and under a line of text.
 
-    `photo` is uint8 (S, S, 3) at the working size, the masks are (H, W; 0 and 1) at the photo's own.
+    `photo` is uint8 RGB (S, S, 3) at the working size, the masks are uint8 (H, W; 0 and 1) at the photo's own.
     """
     height, width = (max(8, round(PANEL * side / max(target.shape))) for side in target.shape)
     small = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
     target, predicted = (cv2.resize(m, (width, height), interpolation=cv2.INTER_NEAREST) for m in (target, predicted))
-    panels = [small, _white(target), _white(predicted), difference(small, target, predicted)]
-    canvas = np.full((CAPTION + height, 4 * width + 3 * GAP, 3), 255, np.uint8)
-    for number, panel in enumerate(panels):
-        left = number * (width + GAP)
-        canvas[CAPTION:, left : left + width] = panel
-    cv2.putText(canvas, caption, (2, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
-    return canvas
+    panels = compare(small, target, predicted)
+    line = np.full((CAPTION, panels.shape[1], 3), 255, np.uint8)
+    cv2.putText(line, caption, (2, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
+    return np.vstack([line, panels])
 
 
-def two_by_two(picture: Array8) -> Array8:
-    """The panels of a `strip`, without its caption, in two rows of two: larger where width is what lacks."""
+def two_by_two(picture: np.ndarray) -> np.ndarray:
+    """The panels of a `captioned` picture, without the caption, in two rows of two, for pages that are narrow."""
     width = (picture.shape[1] - 3 * GAP) // 4
     photo, target, predicted, differing = (picture[CAPTION:, i * (width + GAP) :][:, :width] for i in range(4))
     column, row = (np.full(shape, 255, np.uint8) for shape in ((len(photo), GAP, 3), (GAP, 2 * width + GAP, 3)))
     return np.vstack([np.hstack([photo, column, target]), row, np.hstack([predicted, column, differing])])
 
 
-def difference(photo: Array8, target: Array8, predicted: Array8) -> Array8:
+def difference(photo: np.ndarray, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """`photo` (H, W, 3) in grey, tinted where a mask says person: HIT in both, FALSE_ALARM or MISS in one only."""
     grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.float32)
     tint, share = grey.copy(), np.zeros(target.shape, np.float32)
@@ -81,11 +57,17 @@ def difference(photo: Array8, target: Array8, predicted: Array8) -> Array8:
     return (grey + (tint - grey) * share[..., None]).round().astype(np.uint8)
 
 
-def write_picture(picture: Array8, path: Path) -> None:
-    """Writes an RGB picture as JPEG."""
+def write_picture(picture: np.ndarray, path: Path) -> None:
+    """Writes a uint8 picture, (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, in the format that the name ends in.
+
+    Raises OSError if it does not arrive whole: OpenCV's own writer only returns False where a disk is full.
+    """
+    orders = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+    pixels = cv2.cvtColor(picture, orders[picture.shape[2]]) if picture.ndim == 3 else picture
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    options = [cv2.IMWRITE_JPEG_QUALITY, 85] if path.suffix == ".jpg" else []
+    path.write_bytes(cv2.imencode(path.suffix, pixels, options)[1].tobytes())
 
 
-def _white(mask: Array8) -> Array8:
+def _white(mask: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(mask * np.uint8(255), cv2.COLOR_GRAY2RGB)

@@ -1,1 +1,1 @@
-"""One script per DVC stage, run as `python -m stages.NAME` from the project's root."""
+"""One folder per DVC stage, run as `python -m stages.NAME` from the project's root."""

@@ -23,12 +23,12 @@ PAGE = ROOT / "docs/reruns.md"
 VARIANTS = ["unet", "residual_unet"]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 TRAIN = {
-    "synthetic.train.epochs": 1,
-    "synthetic.train.panel_every": 0,
+    "cpu.train.epochs": 1,
+    "cpu.train.panel_every": 0,
     # Enough in one epoch for masks that are neither empty nor all of a photo, which would hide what has changed.
-    "local.train.learning_rate": 0.02,
-    "local.train.warmup_epochs": 0.5,
-    "local.train.ema_decay": 0.5,
+    "gpu.train.learning_rate": 0.02,
+    "gpu.train.warmup_epochs": 0.5,
+    "gpu.train.ema_decay": 0.5,
 }
 PHOTOS = "photos"  # the folder of one's own photos, beside the project
 FETCH = ("-f", "-s", "download")
@@ -54,7 +54,7 @@ def comment(file: str) -> Change:
 
     def make(project: Project) -> None:
         with (project.root / file).open("a") as text:
-            text.write("{# #}\n" if file.endswith(".html") else "# a comment\n")
+            text.write({".html": "{# #}\n", ".css": "/* */\n"}.get(Path(file).suffix, "# a comment\n"))
 
     return Change(f"a comment in `{file}`", make)
 
@@ -69,9 +69,10 @@ def photo(name: str, file: str) -> Change:
     return Change(name, make, after=LOCAL, fetch=True)
 
 
-LOCAL = "`profile`"
+LOCAL = "`source`"
 CHANGES = [
-    param("profile", "local"),
+    param("source", "local"),
+    param("budget", "gpu"),
     param("variants", [*VARIANTS, "unet_paper"], "`variants`, one more"),
     param("ensembles", {"team": ["unet", "unet", "residual_unet"]}),
     param("release", "unet"),
@@ -90,10 +91,11 @@ CHANGES = [
     param("predict.scale", 2.0),
     param("postprocess.threshold", 0.4),
     param("models.unet.dropout", 0.3),
-    param("synthetic.models.unet.width", 3),
-    param("synthetic.train.learning_rate", 0.01),
-    param("synthetic.data.seed", 2),
-    param("kaggle.train.epochs", 9, "a profile not in use"),
+    param("cpu.models.unet.width", 3),
+    param("cpu.train.learning_rate", 0.01),
+    param("synthetic.seed", 2, "the block of the source in use"),
+    param("kaggle.seed", 9, "that of another source"),
+    param("gpu.train.epochs", 9, "the budget not in use"),
     photo("a training photo, fetched again", "train/images/0.png"),
     photo("a test photo, fetched again", "test/images/24.png"),
     comment("src/models/unet.py"),
@@ -101,13 +103,21 @@ CHANGES = [
     comment("src/models/blocks.py"),
     comment("src/losses/bce_dice.py"),
     comment("src/losses/combined.py"),
-    comment("src/prepare.py"),
-    comment("src/evaluate.py"),
     comment("src/images.py"),
+    comment("src/masks.py"),
+    comment("src/formats/prepared.py"),
+    comment("src/page/page.css"),
     comment("src/stage.py"),
-    comment("stages/train.py"),
-    comment("stages/submit.py"),
-    comment("templates/report.html"),
+    comment("stages/prepare/arrays.py"),
+    comment("stages/prepare/traits.py"),
+    comment("stages/split/stratify.py"),
+    comment("stages/train/trainer.py"),
+    comment("stages/predict/maps.py"),
+    comment("stages/evaluate/threshold.py"),
+    comment("stages/submit/encode.py"),
+    comment("stages/report/suggestions.py"),
+    comment("stages/report/report.html"),
+    comment("tools/upload/hand_in.py"),
     comment("README.md"),
 ]
 
@@ -122,7 +132,7 @@ class Matrix:
         project = copy_project(folder / "base/project", VARIANTS)
         project.path = path
         team = ["unet", "residual_unet", "residual_unet"]
-        set_params(project.root, TRAIN | {"local.data.path": f"../{photos.name}", "ensembles": {"team": team}})
+        set_params(project.root, TRAIN | {"local.path": f"../{photos.name}", "ensembles": {"team": team}})
         project.repro()
 
     def row(self, change: Change) -> str:

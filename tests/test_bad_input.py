@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 
 from src import stage
-from stages import check, download, evaluate, predict, prepare, split, train
+from stages.download import __main__ as download
+from stages.evaluate import __main__ as evaluate
+from stages.predict import __main__ as predict
+from stages.prepare import __main__ as prepare
+from stages.split import __main__ as split
+from stages.train import __main__ as train
 from tests.conftest import ROOT, TINY, set_params, write_raw
+from tools import check
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def fails(main, says) -> None:
 
 
 def local(workspace, path):
-    set_params(workspace, {"profile": "local", "local.data.path": str(path)})
+    set_params(workspace, {"source": "local", "local.path": str(path)})
 
 
 def no_mask(root):
@@ -160,13 +166,17 @@ def test_a_zip_that_would_write_elsewhere(workspace, tmp_path, member):
 
 def test_a_path_that_does_not_exist(workspace):
     local(workspace, "/nowhere")
-    fails(download.main, says=["local.data.path", "'/nowhere' does not exist"])
+    fails(download.main, says=["local.path", "'/nowhere' does not exist"])
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"profile": "cagle"}, ["profile", "'cagle'", "kaggle, local, synthetic"]),
+        ({"source": "cagle"}, ["source", "'cagle'", "kaggle, local, synthetic"]),
+        ({"budget": "tpu"}, ["budget", "'tpu'", "cpu, gpu"]),
+        ({"profile": "kaggle"}, ["profile: is now source", "budget"]),
+        ({"kaggle__train": {"epochs": 9}}, ["kaggle.train: is now gpu.train"]),
+        ({"local__data": {"path": "photos"}}, ["local.data: is now", "local.path"]),
         ({"loss": "dice"}, ["loss", "'dice'", "bce, bce_dice"]),
         ({"final_loss": "dice"}, ["final_loss", "'dice'"]),
         ({"variants": ["unet", "vnet"]}, ["variants", "'vnet'", "residual_unet, "]),
@@ -176,10 +186,10 @@ def test_a_path_that_does_not_exist(workspace):
         ({"release": "vnet"}, ["release", "'vnet'"]),
         ({"seed": "42"}, ["seed", "valid integer", "'42'"]),
         ({"seeds": 42}, ["the top level", "'seeds'"]),
-        ({"synthetic__train__epochs": 0}, ["synthetic.train.epochs", "greater than or equal to 1", "got 0"]),
-        ({"synthetic__train__epoch": 5}, ["synthetic.train.epoch", "batch_size, dice_smoothing"]),
-        ({"synthetic__train__learning_rate": "fast"}, ["synthetic.train.learning_rate", "valid number", "'fast'"]),
-        ({"kaggle__train__batch_size": 1.5}, ["kaggle.train.batch_size", "valid integer"]),
+        ({"cpu__train__epochs": 0}, ["cpu.train.epochs", "greater than or equal to 1", "got 0"]),
+        ({"cpu__train__epoch": 5}, ["cpu.train.epoch", "batch_size, dice_smoothing"]),
+        ({"cpu__train__learning_rate": "fast"}, ["cpu.train.learning_rate", "valid number", "'fast'"]),
+        ({"gpu__train__batch_size": 1.5}, ["gpu.train.batch_size", "valid integer"]),
         ({"models__unet__dropout": 1.5}, ["models.unet.dropout", "less than 1", "got 1.5"]),
         ({"models__unet__color": "grey"}, ["models.unet.color", "'rgb' or 'gray'", "'grey'"]),
         ({"models__unet__width": 8}, ["width is in models.unet and in"]),
@@ -225,7 +235,7 @@ def test_under_dvc_a_mistake_is_one_line_and_costs_nothing_already_made(new_proj
 def test_a_variant_whose_file_is_missing(new_project):
     project = new_project()
     (project.root / "src/models/unet.py").unlink()
-    result = project.stage("check", check=False)
+    result = project.tool("check", check=False)
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: params.yaml: variants: there is no 'unet'; choose from attention_unet")
@@ -249,4 +259,4 @@ def test_a_stage_before_those_it_needs(workspace, main, missing):
 
 def test_a_missing_file_of_our_own_is_a_traceback(workspace):
     with pytest.raises(FileNotFoundError):
-        stage.run(lambda: Path("templates/report.html").read_text())
+        stage.run(lambda: Path("stages/report/report.htm").read_text())

@@ -11,10 +11,11 @@ import yaml
 
 from src import models
 from src.compute import ComputeParams, launch
+from src.formats.model import load_model
 from src.losses import build_loss
-from src.training.augment import Augment, AugmentParams
-from src.training.schedule import TrainParams
-from src.training.trainer import Trainer
+from stages.train.augment import Augment, AugmentParams
+from stages.train.schedule import TrainParams
+from stages.train.trainer import Trainer
 from tests.conftest import ROOT, copy_project
 from tests.test_models import make
 from tests.test_training import dataset
@@ -61,19 +62,19 @@ def kept(project):
     folders = (model_file(project).parent, project.root / "plots")
     for folder in folders:
         shutil.copytree(folder, project.root.parent / "kept" / folder.name)
-    yield {"loss": losses(project), "model": models.load(model_file(project))}
+    yield {"loss": losses(project), "model": load_model(model_file(project))}
     for folder in folders:
         shutil.rmtree(folder)
         shutil.move(project.root.parent / "kept" / folder.name, folder)
 
 
 def test_the_model_file_says_what_made_it(project):
-    _, about = models.load(model_file(project))
+    _, about = load_model(model_file(project))
     params = yaml.safe_load((project.root / "params.yaml").read_text())
     variant = "unet_plus_plus"
     assert about["variant"] == variant
-    assert about["arguments"] == params["models"][variant] | params["synthetic"]["models"][variant]
-    assert about["train"] == params["synthetic"]["train"]
+    assert about["arguments"] == params["models"][variant] | params["cpu"]["models"][variant]
+    assert about["train"] == params["cpu"]["train"]
     assert about["loss"] == {"bce_dice": params["losses"]["bce_dice"]}
     assert about["final_loss"] == {"focal_tversky": params["losses"]["focal_tversky"]}
     assert (about["augment"], about["compute"]) == (params["augment"], params["compute"])
@@ -91,7 +92,7 @@ def test_a_compiled_model_trains_alike_and_is_saved_under_the_same_names(project
     project.set(compute__compile=True)
     project.stage("train", "unet_plus_plus")
     assert losses(project) == pytest.approx(kept["loss"], rel=1e-3)
-    (plain, before), (compiled, about) = kept["model"], models.load(model_file(project))
+    (plain, before), (compiled, about) = kept["model"], load_model(model_file(project))
     assert plain.state_dict().keys() == compiled.state_dict().keys()
     assert about["params_hash"] != before["params_hash"]
 
@@ -134,7 +135,7 @@ def test_training_that_runs_out_of_memory_names_what_to_lower_and_keeps_its_chec
     result = project.stage("train", "unet_plus_plus", check=False)
     assert result.returncode == 1
     error = result.stderr.splitlines()[-1]
-    assert error.startswith("error: params.yaml: the device has too little memory for this run; lower the profile's")
+    assert error.startswith("error: params.yaml: the device has too little memory for this run; lower the budget's")
     assert all(key in error for key in ("train.batch_size", "train.accumulate", "width", "image_size"))
     assert "Traceback" not in result.stderr
     assert not model_file(project).exists()
@@ -178,7 +179,7 @@ class TestTwoProcesses:
         result = project.run(*launcher, "unet_plus_plus")
         assert "MEMBER: 2/2" in result.stderr
         assert model_file(project).read_bytes() == own
-        assert models.load(model_file(project))[0].state_dict().keys() == kept["model"][0].state_dict().keys()
+        assert load_model(model_file(project))[0].state_dict().keys() == kept["model"][0].state_dict().keys()
 
     def test_prediction_stays_in_one_process(self, project):
         project.set(compute__devices=2)
@@ -208,7 +209,7 @@ def gpu_weights(variant, precision):
         loss=loss,
         final_loss=loss,
         augment=Augment(AugmentParams(**PARAMS["augment"])),
-        params=TrainParams(**PARAMS["synthetic"]["train"]).model_copy(update={"epochs": 3, "batch_size": 8}),
+        params=TrainParams(**PARAMS["cpu"]["train"]).model_copy(update={"epochs": 3, "batch_size": 8}),
         seed=1,
     )
     try:

@@ -11,6 +11,7 @@ from src.losses import known_losses
 from src.models import known_variants
 from src.sources import known_sources
 from tests.conftest import ROOT
+from tools.check import BUDGETS
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -19,10 +20,11 @@ STAGES = DVC["stages"]
 CHOSEN = {
     "src/models/__init__.py": ({"src/models/${item.variant}.py"}, known_variants),
     "src/losses/__init__.py": ({"src/losses/${loss}.py", "src/losses/${final_loss}.py"}, known_losses),
-    "src/sources/__init__.py": ({"src/sources/${profile}"}, known_sources),
+    "src/sources/__init__.py": ({"src/sources/${source}"}, known_sources),
 }
 SPELLINGS = {
-    "{profile}": "${profile}",
+    "{source}": "${source}",
+    "{budget}": "${budget}",
     "{variant}": "${item.variant}",
     "{name}": "${key}",
     "{loss}": "${loss}",
@@ -59,13 +61,26 @@ def imported(file: str) -> frozenset[str]:
 
 
 def used_files(stage: str) -> set[str]:
-    files = set().union(*(imported(script) for script in scripts(stage))) | {"stages/__init__.py"}
+    """Every file of the project that the stage's scripts can import, and every template that they render."""
+    files = set().union(*(imported(script) for script in scripts(stage)))
     for package, (templates, names) in CHOSEN.items():
         if package in files:
             files |= templates
             for name in names():
                 own = chosen_files(package, name)
                 files |= set().union(*(imported(file) for file in own)) - own
+    return files | {template for file in files if file.endswith("__main__.py") for template in rendered(file)}
+
+
+def rendered(script: str) -> set[str]:
+    """The templates that a stage's script renders: the one it names, in its own folder, and what that takes in."""
+    files, todo = set(), re.findall(r'with_name\("(\w+\.html)"\)', (ROOT / script).read_text())
+    while todo:
+        name = todo.pop()
+        folders = ((ROOT / script).parent, ROOT / "src/page")
+        path = next(folder / name for folder in folders if (folder / name).exists())
+        files.add(path.relative_to(ROOT).as_posix())
+        todo += re.findall(r'(?:extends |include_raw\()"([\w.]+)"', path.read_text())
     return files
 
 
@@ -83,11 +98,17 @@ def definition(stage: str) -> dict:
 
 def scripts(stage: str) -> list[str]:
     """The scripts that the commands of `stage` run."""
-    return [f"stages/{name}.py" for name in re.findall(r"-m stages\.(\w+)", str(definition(stage)["cmd"]))]
+    return [f"stages/{name}/__main__.py" for name in re.findall(r"-m stages\.(\w+)", str(definition(stage)["cmd"]))]
 
 
 def declared_files(stage: str) -> set[str]:
-    return {dep for dep in definition(stage)["deps"] if dep.startswith(("src/", "stages/"))}
+    """The code and templates that `stage` depends on; of a folder, every file in it."""
+    files = set()
+    for dep in definition(stage)["deps"]:
+        if dep.startswith(("src/", "stages/")):
+            inside = [path for path in (ROOT / dep).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+            files |= {path.relative_to(ROOT).as_posix() for path in inside} or {dep}
+    return files
 
 
 def used_params(stage: str) -> set[str]:
@@ -113,41 +134,30 @@ def test_every_param_a_stage_reads_is_declared_and_no_other(stage):
     assert set(definition(stage).get("params", [])) == used_params(stage)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_template_a_stage_renders_is_declared_and_no_other(stage):
-    code = "".join((ROOT / script).read_text() for script in scripts(stage))
-    todo = set(re.findall(r'render\(\s*"(\w+\.html)"', code))
-    used = set()
-    while todo:
-        name = todo.pop()
-        used.add(f"templates/{name}")
-        todo |= set(re.findall(r'(?:extends |include_raw\()"([\w.]+)"', (ROOT / f"templates/{name}").read_text()))
-    assert {dep for dep in definition(stage)["deps"] if dep.startswith("templates/")} == used
-
-
 def test_params_are_read_by_the_stage_scripts_alone():
     for file in (ROOT / "src").rglob("*.py"):
         if file.name != "stage.py":
             assert "read_params" not in file.read_text(), f"{file}: a test cannot see which stages read this"
 
 
-@pytest.mark.parametrize("variant", PARAMS["variants"])
-def test_every_variant_is_in_every_plot(variant):
-    overlays = [plot for plot in DVC["plots"] if isinstance(plot, dict)]
-    for plot in overlays:
-        ((name, settings),) = plot.items()
-        assert any(re.match(rf"plots/(training|evaluation)/{variant}/", file) for file in settings["y"]), (
-            f"dvc.yaml: plots: {name}: add a line for {variant}"
-        )
-    images = f"plots/training/{variant}/plots/images"
-    assert images in DVC["plots"], f"dvc.yaml: plots: add {images}"
+def test_no_stage_imports_another_stages_room_and_nothing_in_src_imports_a_stage():
+    for path in [*ROOT.glob("stages/*/**/*.py"), *ROOT.glob("src/**/*.py")]:
+        room = path.relative_to(ROOT).parts[1] if path.is_relative_to(ROOT / "stages") else ""
+        for name in re.findall(r"^\s*(?:from|import) stages\.(\w+)", path.read_text(), re.M):
+            assert name == room, f"{path.relative_to(ROOT)} imports stages.{name}"
+
+
+def test_no_line_of_dvc_yaml_names_a_variant_a_loss_or_a_source():
+    text = (ROOT / "dvc.yaml").read_text()
+    for name in [*known_variants(), *known_losses(), *known_sources()]:
+        assert not re.search(rf"\b{name}\b", text), name
 
 
 def test_everything_the_code_offers_has_its_block_in_params():
     assert set(PARAMS["losses"]) == set(known_losses())
     assert set(PARAMS["models"]) == set(known_variants())
-    for profile in known_sources():
-        assert set(PARAMS[profile]["models"]) == set(known_variants())
+    for budget in BUDGETS:
+        assert set(PARAMS[budget]["models"]) == set(known_variants())
 
 
 def test_dvc_and_git_ignore_what_would_make_a_fresh_clone_look_changed():

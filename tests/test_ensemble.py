@@ -9,13 +9,13 @@ import torch
 import yaml
 from lightning_fabric import Fabric
 
-from src import models
-from src.ensemble import average
-from src.predict import PredictParams, predict
-from src.prepared import PHOTOS
-from src.split import choose_folds, part_indices
+from src.formats.model import load_model
+from src.formats.prepared import PHOTOS
+from src.formats.split import choose_folds, part_indices
 from src.stage import UserError
-from src.training.checkpoint import Checkpoint
+from stages.ensemble.average import average
+from stages.predict.maps import PredictParams, predict
+from stages.train.checkpoint import Checkpoint
 from tests.conftest import copy_project
 from tests.test_training import trainer
 
@@ -26,7 +26,7 @@ TEAM = ["unet", "residual_unet", "residual_unet"]
 def project(tmp_path_factory):
     """A project after `dvc repro` of two variants, trained on two folds each, and of an ensemble of them."""
     project = copy_project(tmp_path_factory.mktemp("ensemble") / "project", ["unet", "residual_unet"])
-    project.set(synthetic__train__folds=2, ensembles={"team": TEAM}, synthetic__train__panel_every=0)
+    project.set(cpu__train__folds=2, ensembles={"team": TEAM}, cpu__train__panel_every=0)
     project.first = project.repro()
     return project
 
@@ -43,12 +43,12 @@ def test_the_mean_of_maps_by_hand():
 
 class TestFolds:
     def test_one_file_holds_a_model_per_fold(self, project):
-        _, about = models.load(project.root / "models/unet.safetensors")
+        _, about = load_model(project.root / "models/unet.safetensors")
         assert [member["fold"] for member in about["members"]] == [0, 1]
 
     def test_val_is_predicted_by_the_model_that_has_not_seen_it_and_holdout_by_all(self, project, monkeypatch):
         monkeypatch.chdir(project.root)
-        ensemble, _ = models.load(project.root / "models/unet.safetensors")
+        ensemble, _ = load_model(project.root / "models/unet.safetensors")
         photos, rows = np.load(project.root / "data/prepared/labelled" / PHOTOS), split_of(project)
         params = PredictParams(**yaml.safe_load((project.root / "params.yaml").read_text())["predict"])
         first, second = (self.predicted(member, photos, params) for member in ensemble.members)
@@ -128,7 +128,7 @@ class TestEnsembles:
     )
     def test_mistakes_are_named_before_anything_runs(self, project, ensembles, said):
         project.set(ensembles=ensembles)
-        result = project.stage("check", check=False)
+        result = project.tool("check", check=False)
         assert result.returncode == 1
         assert said in result.stderr
         assert "Traceback" not in result.stderr

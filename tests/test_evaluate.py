@@ -11,20 +11,25 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from src import rle, stage
+from src import stage
 from src.bootstrap import interval
-from src.boundary import boundary_iou
-from src.evaluation import histogram
-from src.metrics import read_metrics
-from src.pictures import FALSE_ALARM, MISS, choose, difference
-from src.postprocess import PostprocessParams, majority, threshold_mask
-from src.predictions import read_predictions
-from src.prepared import LABELLED, NativeMasks, read_rows
-from src.scores import count, dice
-from src.split import part_indices, read_split
-from src.submission import read_submission, submission, write_submission
-from src.threshold import THRESHOLDS, best_threshold, dice_by_threshold
-from stages import evaluate, submit
+from src.formats import rle
+from src.formats.metrics import read_metrics
+from src.formats.predictions import read_predictions
+from src.formats.prepared import LABELLED, NativeMasks, read_rows
+from src.formats.scores import THRESHOLDS
+from src.formats.split import part_indices, read_split
+from src.formats.submission import read_submission, write_submission
+from src.masks import PostprocessParams, majority, threshold_mask
+from src.page.charts import histogram
+from src.pictures import FALSE_ALARM, MISS, difference
+from stages.evaluate import __main__ as evaluate
+from stages.evaluate.boundary import boundary_iou
+from stages.evaluate.dice import count, dice
+from stages.evaluate.examples import choose
+from stages.evaluate.threshold import best_threshold, dice_by_threshold
+from stages.submit import __main__ as submit
+from stages.submit.encode import submission
 from tests.conftest import set_params
 from tests.workspace import PARTS, make_workspace
 
@@ -178,7 +183,7 @@ class TestPictures:
         assert invented == [round(0.2 * 100 + 0.8 * c) for c in FALSE_ALARM]
 
     def test_the_histogram_counts_every_photo_the_perfect_one_too(self):
-        table = histogram(np.array([0.0, 0.04, 0.5, 1.0]))
+        table = histogram(np.array([0.0, 0.04, 0.5, 1.0]), "dice")
         assert table["photos"].sum() == 4
         assert table["photos"].iloc[0] == 2
         assert table["photos"].iloc[-1] == 1

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import time
 
 import psutil
@@ -141,7 +142,7 @@ def test_an_experiment_can_become_a_branch_that_compares_with_main(project, swee
 
 def test_a_queued_training_that_was_killed_goes_on_when_it_is_queued_again(project):
     cold = Project(project.root)  # a process of its own that can be killed
-    command = ["dvc", "exp", "run", "--queue", "-S", "synthetic.train.epochs=60", "evaluate@unet"]
+    command = ["dvc", "exp", "run", "--queue", "-S", "cpu.train.epochs=60", "evaluate@unet"]
     checkpoints = project.root / ".dvc/cache/checkpoints"
     cold.run(*command, "-n", "killed")
     start_queue(cold)
@@ -160,3 +161,19 @@ def test_a_queued_training_that_was_killed_goes_on_when_it_is_queued_again(proje
 def test_the_queue_leaves_no_process_behind(project):
     project.run("dvc", "queue", "stop")
     wait_until(lambda: not processes(project))
+
+
+def test_the_first_experiment_of_a_clone_that_has_nothing_yet(new_project):
+    """What the README asks for: the other variants' models, curves and pictures are nowhere."""
+    project = new_project("clone", variants=("unet", "residual_unet"))
+    finished = new_project("finished", variants=("unet", "residual_unet"))
+    finished.repro()
+    for file in ("dvc.lock", "data/split.csv", "metrics/unet.json", "metrics/residual_unet.json"):
+        (project.root / file).parent.mkdir(exist_ok=True)
+        shutil.copy(finished.root / file, project.root / file)
+    commit(project)
+    result = project.run("dvc", "exp", "run", "-n", "edge", "-S", "loss=combined_edge", "evaluate@unet")
+    assert [name for name in ran(result.stdout) if "@" in name] == ["train@unet", "predict@unet", "evaluate@unet"]
+    assert "edge" in project.run("dvc", "exp", "list").stdout
+    assert "combined_edge" in project.run("dvc", "params", "diff").stdout
+    assert "metrics/unet.json" in project.run("dvc", "metrics", "diff", "--json").stdout

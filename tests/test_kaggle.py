@@ -17,25 +17,25 @@ import pandas as pd
 import pytest
 import yaml
 
-from src import rle
-from src.archive import NoRoomError, unpack
+from src.formats import rle
 from src.sources import kaggle
+from src.sources.archive import NoRoomError, unpack
 from src.stage import UserError
-from src.upload import check_submission
 from tests.conftest import ROOT, Project
 from tests.kaggle_server import BASIC, CUT, KEY, SECRETS, STALL, TOKEN, USER, KaggleServer
+from tools.upload.hand_in import check_submission
 
 SLUG, DATASET = "people-2025", "somebody/people"
 # Runs at the start of the stages' processes: another address and shorter waits, nothing else.
 START = """
 import os, sys
-if "stages.download" in sys.orig_argv or "stages.upload" in sys.orig_argv:
+if "stages.download" in sys.orig_argv or "tools.upload" in sys.orig_argv:
     sys.path.insert(0, os.getcwd())
     from kagglesdk import kaggle_env
     from src.sources import kaggle
     kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = os.environ["TEST_KAGGLE_URL"]
     kaggle.TIMEOUT, kaggle.PAUSES = (2.0, 0.5), (0.01, 0.01, 0.01)
-if "stages.upload" in sys.orig_argv:
+if "tools.upload" in sys.orig_argv:
     from src import upload
     upload.PATIENCE, upload.INTERVAL = 0.3, 0.05
 exec(os.environ.get("TEST_PATCH", ""))
@@ -116,11 +116,11 @@ class Bench:
         return result.stdout + result.stderr
 
     def set(self, **changes: object) -> None:
-        """Params: `kind`, `competition` and so on of kaggle.data, others at the top level."""
+        """Params: `kind`, `competition` and so on of kaggle, others at the top level."""
         path = self.root / "params.yaml"
         params = yaml.safe_load(path.read_text())
         for key, value in changes.items():
-            (params["kaggle"]["data"] if key in kaggle.Data.model_fields else params)[key] = value
+            (params["kaggle"]["data"] if key in kaggle.Params.model_fields else params)[key] = value
         path.write_text(yaml.safe_dump(params))
 
 
@@ -277,7 +277,7 @@ def test_missing_or_wrong_credentials(bench, monkeypatch, wrong):
     ("how", "says"),
     [
         (403, (f"accept its rules at kaggle.com/competitions/{SLUG}/rules",)),
-        (404, (f"no competition '{SLUG}' (404)", "params.yaml: kaggle.data.competition")),
+        (404, (f"no competition '{SLUG}' (404)", "params.yaml: kaggle.competition")),
         (503, ("Kaggle has a fault (503), attempt 4", "run the same command again in 10 minutes")),
         (STALL, ("did not answer within", "attempt 4")),
     ],
@@ -293,7 +293,7 @@ def test_a_refusal_or_a_fault(bench, how, says):
 
 def test_a_dataset_that_does_not_exist(bench):
     bench.set(kind="dataset", dataset="somebody/nothing")
-    bench.fails("download", says=("no dataset 'somebody/nothing' (404)", "kaggle.data.dataset"))
+    bench.fails("download", says=("no dataset 'somebody/nothing' (404)", "kaggle.dataset"))
 
 
 def test_a_server_that_stops_in_the_middle_of_the_file(bench):
@@ -582,7 +582,7 @@ def test_a_bad_submission_stops_the_upload(ready):
 @pytest.mark.parametrize(
     ("changes", "arguments", "says"),
     [
-        ({"kind": "dataset"}, (), ("kaggle.data.kind is dataset", "kind: competition")),
+        ({"kind": "dataset"}, (), ("kaggle.kind is dataset", "kind: competition")),
         ({"profile": "synthetic"}, (), ("profile is synthetic",)),
         ({}, ("unett",), ("no variant 'unett'; choose from unet",)),
     ],

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from src import models
+from src.formats.model import load_model, save_model
 from src.losses import build_loss
 from src.models.blocks import LUMA
 from src.stage import UserError
-from src.training.dataset import Dataset
-from src.training.schedule import TrainParams
-from src.training.trainer import Trainer
+from stages.train.batches import Dataset
+from stages.train.schedule import TrainParams
+from stages.train.trainer import Trainer
 from tests.conftest import ROOT
 
 SMALL = {
@@ -39,7 +40,7 @@ SMALL = {
     },
 }
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-TRAIN = TrainParams(**PARAMS["synthetic"]["train"])
+TRAIN = TrainParams(**PARAMS["cpu"]["train"])
 
 
 def make(variant, seed=0, **changes):
@@ -145,8 +146,8 @@ class TestEveryVariant:
         model, batch = settle(make(variant)), photos(2, 3, 70, 93)
         arguments = {"dropout": 0.0, "batch_norm": True, "color": "rgb"} | SMALL[variant]
         about = {"variant": variant, "arguments": arguments}
-        models.save(tmp_path / "model.safetensors", [model.state_dict()], about)
-        loaded, said = models.load(tmp_path / "model.safetensors")
+        save_model(tmp_path / "model.safetensors", [model.state_dict()], about)
+        loaded, said = load_model(tmp_path / "model.safetensors")
         assert said == about
         assert not loaded.training
         assert torch.equal(logits(loaded, batch), logits(model, batch))
@@ -179,8 +180,8 @@ class TestEveryVariant:
 
     def test_has_its_params(self, variant):
         assert variant in PARAMS["variants"]
-        for profile in ("synthetic", "kaggle", "local"):
-            models.check_arguments(variant, PARAMS["models"][variant], PARAMS[profile]["models"][variant], profile)
+        for budget in ("cpu", "gpu"):
+            models.check_arguments(variant, PARAMS["models"][variant], PARAMS[budget]["models"][variant], budget)
 
 
 BATCH_NORM = {"dropout": 0.0, "batch_norm": True, "color": "rgb"}
@@ -302,9 +303,9 @@ class TestEfficientNet:
         arguments = BATCH_NORM | SMALL["efficientnet_unet"] | {"encoder_weights": path}
         model = models.build("efficientnet_unet", arguments)
         about = {"variant": "efficientnet_unet", "arguments": arguments}
-        models.save(tmp_path / "model.safetensors", [model.state_dict()], about)
+        save_model(tmp_path / "model.safetensors", [model.state_dict()], about)
         Path(path).unlink()
-        loaded, _ = models.load(tmp_path / "model.safetensors")
+        loaded, _ = load_model(tmp_path / "model.safetensors")
         assert torch.equal(logits(loaded, photos(1, 3, 64, 64)), logits(model, photos(1, 3, 64, 64)))
 
     @pytest.mark.parametrize("encoder", ["efficientnet-b0", "test_efficientnet"])

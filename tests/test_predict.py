@@ -6,7 +6,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from src.predict import PredictParams, predict
+from stages.predict.maps import PredictParams, predict
 
 
 class RedIsPerson(nn.Module):

@@ -14,14 +14,18 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from src import models, stage
-from src.advice import next_steps
-from src.dataset import facts, suspects
-from src.demo import names
-from src.learning import Learning, read_learning
-from src.metrics import write_metrics
-from stages import demo, describe, evaluate, report
+from src.formats.metrics import write_metrics
+from src.formats.model import save_model
+from stages.describe import __main__ as describe
+from stages.describe.facts import facts, suspects
+from stages.evaluate import __main__ as evaluate
+from stages.report import __main__ as report
+from stages.report.convergence import Convergence, read_convergence
+from stages.report.suggestions import next_steps
 from tests.conftest import ROOT, set_params
 from tests.workspace import VARIANTS, make_workspace
+from tools import demo
+from tools.demo import names
 
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -171,20 +175,20 @@ class TestThePages:
 
     def test_the_same_results_give_the_same_bytes(self, pages, monkeypatch):
         monkeypatch.chdir(pages.parent)
-        before = {path.name: path.read_bytes() for path in pages.iterdir()}
+        before = {path.name: path.read_bytes() for path in pages.rglob("*.*")}
         describe.main()
         report.main()
-        assert {path.name: path.read_bytes() for path in pages.iterdir()} == before
+        assert {path.name: path.read_bytes() for path in pages.rglob("*.*")} == before
 
     def test_eight_variants_of_photos_stay_below_five_megabytes(self, pages):
         shots = re.findall(r'src="(data:[^"]*)"', (pages / "index.html").read_text())
         per_variant = len(shots) / len(VARIANTS)
         assert per_variant <= 16
         photo = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (516, 516, 3), np.uint8), (0, 0), 2)
-        assert 8 * 16 * len(report.overview.data_uri(photo)) < 5e6
+        assert 8 * 16 * len(report.sections.data_uri(photo)) < 5e6
 
     def test_names_from_the_photos_cannot_become_markup(self, pages):
-        assert "<b>" not in report.render("base.html", x="<b>").split("</style>")[1]
+        assert "<b>" not in report.render(ROOT / "src/page/base.html", x="<b>").split("</style>")[1]
 
     @pytest.mark.parametrize("path", ["plots/evaluation/unet", "plots/training/unet"])
     def test_a_missing_folder_is_named_with_the_command_that_brings_it(self, pages, monkeypatch, path):
@@ -234,9 +238,10 @@ def results(**changes):
     return board, metrics
 
 
-CALM = Learning(np.array([0.5, 0.9, 0.9]), np.array([1.0, 0.5, 0.5]), 1, "settled")
+CALM = Convergence(np.array([0.5, 0.9, 0.9]), np.array([1.0, 0.5, 0.5]), 1, "settled")
 SETTINGS = {
-    "profile": "synthetic",
+    "source": "synthetic",
+    "budget": "cpu",
     "loss": "bce_dice",
     "image_size": 256,
     "models": {"unet": {"dropout": 0.1}},
@@ -251,8 +256,8 @@ class TestAdvice:
         [
             ({}, "settled", []),
             ({"release": "unet_paper"}, "settled", ["-S release=unet"]),
-            ({}, "improving", ["-S synthetic.train.epochs=20"]),
-            ({}, "over-fitting", ["-S models.unet.dropout=0.25 -S synthetic.train.weight_decay=0.05"]),
+            ({}, "improving", ["-S cpu.train.epochs=20"]),
+            ({}, "over-fitting", ["-S models.unet.dropout=0.25 -S cpu.train.weight_decay=0.05"]),
             ({"threshold": 0.2}, "settled", ["-S loss=focal_tversky"]),
             ({"threshold": 0.9}, "settled", ["-S loss=combined"]),
             ({"recall": 0.9}, "settled", ["-S loss=focal_tversky -S losses.focal_tversky.alpha=0.8"]),
@@ -305,7 +310,7 @@ class TestAdvice:
             path = Path(f"plots/training/unet/plots/metrics/{name}.tsv")
             path.parent.mkdir(parents=True)
             pd.DataFrame({"step": range(len(values)), path.stem: values}).to_csv(path, sep="\t", index=False)
-        assert read_learning("unet").verdict == verdict
+        assert read_convergence("unet").verdict == verdict
 
 
 class TestDemo:
@@ -317,7 +322,7 @@ class TestDemo:
         set_params(tmp_path, {"release": "unet", "image_size": 32, "compute.device": "cpu"})
         arguments = {"width": 2, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "rgb"}
         model = models.build("unet", arguments)
-        models.save(Path("models/unet.safetensors"), [model.state_dict()], {"variant": "unet", "arguments": arguments})
+        save_model(Path("models/unet.safetensors"), [model.state_dict()], {"variant": "unet", "arguments": arguments})
         return tmp_path
 
     def photo(self, path: Path, size=(90, 60), **options) -> Path:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import torch
 
-from src.training.checkpoint import Checkpoint
+from stages.train.checkpoint import Checkpoint
 
 EPOCHS = 60  # so many, of a fraction of a second each, that a run is still going when the signal comes
 OUTS = ("models", "plots", "data/predictions", "metrics", "submissions")
@@ -60,7 +60,7 @@ def interrupt(project, number, epochs, *command) -> bool:
 @pytest.fixture
 def project(new_project):
     project = new_project()
-    project.set(synthetic__train__epochs=EPOCHS, synthetic__train__panel_every=EPOCHS // 3)
+    project.set(cpu__train__epochs=EPOCHS, cpu__train__panel_every=EPOCHS // 3)
     return project
 
 
@@ -75,7 +75,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(project, new_project
     assert not checkpoints(project)
 
     whole = new_project("whole")
-    whole.set(synthetic__train__epochs=EPOCHS, synthetic__train__panel_every=EPOCHS // 3)
+    whole.set(cpu__train__epochs=EPOCHS, cpu__train__panel_every=EPOCHS // 3)
     whole.repro()
     assert hashes(whole) == hashes(project)
     assert any("panel_1" in name for name in hashes(whole))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from src import rle
+from src.formats import rle
 
 ORGANISERS_MASK = np.array([[0, 0, 1, 0, 0], [0, 1, 1, 1, 0], [1, 1, 1, 0, 0], [0, 0, 0, 1, 1]], dtype=np.uint8)
 ORGANISERS_CODE = "3 1 6 2 9 3 14 1 16 1 20 1"

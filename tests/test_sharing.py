@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from src import models
+from src.formats.model import load_model
 from tests.conftest import ROOT, Project, copy_project
 from tests.s3_server import KEYS, S3Server
 
@@ -84,7 +84,7 @@ def make_team(
 def results(tmp_path_factory):
     """A project after `dvc repro`, committed. Nobody changes it: teams start from copies."""
     project = copy_project(tmp_path_factory.mktemp("results") / "project", VARIANTS)
-    project.set(synthetic__train__epochs=1)
+    project.set(cpu__train__epochs=1)
     project.repro()
     project.run("git", "add", ".")
     project.run("git", "commit", "--quiet", "--message", "results")
@@ -229,7 +229,7 @@ class TestArtifacts:
             repository, name = str(s3_team.git), "person-segmentation"
             elsewhere.run("dvc", "artifacts", "get", repository, name, "--rev", version, "--out", path.name)
             assert path.read_bytes() == (project.root / MODEL).read_bytes()
-            model, about = models.load(path)
+            model, about = load_model(path)
             assert model(torch.zeros(1, 3, 40, 56, dtype=torch.uint8)).shape == (1, 1, 40, 56)
             assert (about["variant"], list(about["loss"])) == ("residual_unet", [loss])
 

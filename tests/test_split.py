@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.duplicates import duplicate_groups
-from src.split import PARTS, SplitParams, parts_of, split
+from src.formats.split import PARTS
 from src.stage import UserError
+from stages.split.duplicates import duplicate_groups
+from stages.split.stratify import SplitParams, parts_of, split
 from tests.conftest import photo_and_mask
 
 PARAMS = SplitParams(seed=0, holdout=0.2, folds=4, fold=0, duplicate_distance=6)

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import yaml
 
-from src.study import Study, difference, speed
 from tests.conftest import ROOT, Project, copy_project
 from tests.test_experiments import processes, run_queue, wait_until
 from tests.warm import warm_python
+from tools.study.plan import Study
+from tools.study.tables import difference, speed
 
 STUDY = {
     "common": ["loss=bce"],
-    "variants": {"unet": ["synthetic.models.unet.width=3"]},
+    "variants": {"unet": ["cpu.models.unet.width=3"]},
     "experiments": {
         "plain": {"variant": "unet"},
         "gray": {"variant": "unet", "changes": ["models.unet.color=gray"]},
@@ -43,21 +44,19 @@ def write(project, study):
 
 def test_a_study_runs_through_the_queue_and_becomes_tables(project):
     write(project, STUDY)
-    assert "3 experiments queued" in project.stage("study", "study.yaml").stdout
-    assert "nothing to queue" in project.stage("study", "study.yaml").stdout
+    assert "3 experiments queued" in project.tool("study", "study.yaml").stdout
+    assert "nothing to queue" in project.tool("study", "study.yaml").stdout
     project.run("dvc", "queue", "remove", Study(**STUDY).name("never"))
     run_queue(project)
-    assert "2 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
+    assert "2 of 3 experiments" in project.tool("study", "study.yaml", "--tables").stdout
 
     results = json.loads((project.root / "study.json").read_text())
     assert list(results) == ["plain", "gray"]
     for label, result in results.items():
         assert result["metrics"]["holdout"]["dice"] == pytest.approx(np.mean(list(result["dice"].values())), abs=1e-5)
         assert result["command"] == (
-            f"dvc exp run --name {Study(**STUDY).name(label)} -S loss=bce -S 'variants=[unet]' -S release=unet "
-            "-S synthetic.models.unet.width=3 "
-            + ("-S models.unet.color=gray " if label == "gray" else "")
-            + "evaluate@unet"
+            f"dvc exp run --name {Study(**STUDY).name(label)} -S loss=bce "
+            "-S cpu.models.unet.width=3 " + ("-S models.unet.color=gray " if label == "gray" else "") + "evaluate@unet"
         )
     # Greyscale takes two channels less into the first convolution of width 3.
     assert results["plain"]["parameters"] - results["gray"]["parameters"] == 2 * 9 * 3
@@ -73,15 +72,15 @@ def test_a_study_runs_through_the_queue_and_becomes_tables(project):
     wait_until(lambda: not processes(project))  # a worker that is still there may have the queue locked
     changed = STUDY["experiments"] | {"gray": {"variant": "unet", "changes": ["models.unet.dropout=0.3"]}}
     write(project, STUDY | {"experiments": changed})
-    assert "1 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
-    assert "2 experiments queued" in project.stage("study", "study.yaml").stdout
+    assert "1 of 3 experiments" in project.tool("study", "study.yaml", "--tables").stdout
+    assert "2 experiments queued" in project.tool("study", "study.yaml").stdout
     project.run("dvc", "queue", "remove", "--queued")
 
 
 def test_a_study_goes_on_where_its_experiments_are_not(new_project):
     project, study = new_project(), STUDY | {"experiments": {"plain": STUDY["experiments"]["plain"]}}
     write(project, study | {"questions": STUDY["questions"][:1]})
-    broken = project.stage("study", "study.yaml", check=False)
+    broken = project.tool("study", "study.yaml", check=False)
     assert broken.returncode == 1
     assert broken.stderr.startswith("error: study.yaml: 'Does colour help?' compares 'gray'")
 
@@ -94,7 +93,7 @@ def test_a_study_goes_on_where_its_experiments_are_not(new_project):
         "parameters": 1_000_000,
     }
     (project.root / "study.json").write_text(json.dumps({"plain": result, "gray": result}))
-    assert "1 of 3 experiments" in project.stage("study", "study.yaml", "--tables").stdout
+    assert "1 of 3 experiments" in project.tool("study", "study.yaml", "--tables").stdout
     assert json.loads((project.root / "study.json").read_text()) == {"plain": result}
     page = (project.root / "study.md").read_text()
     assert "| RGB | 0.5000 | 0.400 to 0.600 |  | 0.5000 | 1.00 M |  |  |" in page
@@ -112,7 +111,7 @@ def test_a_study_goes_on_where_its_experiments_are_not(new_project):
 )
 def test_a_study_that_is_none_is_refused_in_one_line(project, content, problem):
     (project.root / "study.yaml").write_text(content)
-    result = project.stage("study", "study.yaml", check=False)
+    result = project.tool("study", "study.yaml", check=False)
     assert result.returncode == 1
     assert result.stderr.startswith(f"error: {problem}")
     assert result.stderr.count("\n") == 1

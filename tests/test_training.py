@@ -9,15 +9,16 @@ from lightning_fabric import Fabric
 from src import models
 from src.losses import build_loss
 from src.stage import UserError
-from src.training.augment import Augment, AugmentParams
-from src.training.dataset import Dataset, seed_for, shuffled
-from src.training.schedule import TrainParams, ema_decay, learning_rate_factor
-from src.training.trainer import Trainer
+from stages.train.augment import Augment, AugmentParams
+from stages.train.average import decay_at
+from stages.train.batches import Dataset, seed_for, shuffled
+from stages.train.schedule import TrainParams, warmup_cosine
+from stages.train.trainer import Trainer
 from tests.conftest import ROOT, photo_and_mask
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 AUGMENT = AugmentParams(**PARAMS["augment"])
-TRAIN = TrainParams(**PARAMS["synthetic"]["train"])
+TRAIN = TrainParams(**PARAMS["cpu"]["train"])
 MODEL = {"width": 4, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "rgb"}
 
 
@@ -31,7 +32,7 @@ def dataset(count, first=0):
     return Dataset(photos, masks, np.arange(first, first + count), torch.device("cpu"))
 
 
-def trainer(*, record=None, checkpoint=None, loss=None, final_loss=None, train=None, val=None, **params):
+def trainer(*, log=None, checkpoint=None, loss=None, final_loss=None, train=None, val=None, **params):
     torch.manual_seed(0)
     return Trainer(
         Fabric(accelerator="cpu", devices=1),
@@ -43,9 +44,18 @@ def trainer(*, record=None, checkpoint=None, loss=None, final_loss=None, train=N
         augment=lambda photos, masks: (photos, masks),
         params=TRAIN.model_copy(update={"epochs": 3, "batch_size": 4} | params),
         seed=1,
-        record=record,
+        logger=Listener(log) if log else None,
         checkpoint=checkpoint,
     )
+
+
+class Listener:
+    """In a logger's place: tells `log` of each epoch."""
+
+    rows, panels = (), {}
+
+    def __init__(self, log):
+        self.log = log
 
 
 class TestAugmentation:
@@ -76,16 +86,16 @@ class TestAugmentation:
 
 class TestSchedule:
     def test_warm_up_then_cosine_to_zero(self):
-        factors = [learning_rate_factor(step, 100, warmup=10) for step in range(100)]
+        factors = [warmup_cosine(step, 100, warmup=10) for step in range(100)]
         assert factors[4] == pytest.approx(0.5)
         assert max(factors) == factors[9] == pytest.approx(1)
         assert factors[54] == pytest.approx(0.5)
         assert factors[99] == pytest.approx(0)
 
     def test_the_average_starts_short_and_ends_at_its_decay(self):
-        assert ema_decay(0, 0.99) == pytest.approx(0.1)
-        assert ema_decay(10**6, 0.99) == 0.99
-        assert ema_decay(5, 0.0) == 0
+        assert decay_at(0, 0.99) == pytest.approx(0.1)
+        assert decay_at(10**6, 0.99) == 0.99
+        assert decay_at(5, 0.0) == 0
 
 
 class TestRandomness:
@@ -115,14 +125,14 @@ class TestTrainer:
 
     def test_the_best_smoothed_epoch_is_kept(self):
         history = []
-        best = trainer(record=lambda epoch, metrics, model: history.append(metrics), epochs=6, dice_smoothing=0.5).fit()
+        best = trainer(log=lambda epoch, metrics, model: history.append(metrics), epochs=6, dice_smoothing=0.5).fit()
         smoothed = [metrics["val/dice_smoothed"] for metrics in history]
         assert best.epoch == int(np.argmax(smoothed))
         assert smoothed[1] == pytest.approx((history[0]["val/dice"] + history[1]["val/dice"]) / 2)
 
     def test_patience_ends_a_run_that_no_longer_improves(self):
         history = []
-        trainer(record=lambda *row: history.append(row), epochs=50, patience=2, learning_rate=1e-12).fit()
+        trainer(log=lambda *row: history.append(row), epochs=50, patience=2, learning_rate=1e-12).fit()
         assert len(history) < 20
 
     def test_the_final_loss_takes_over_at_its_own_learning_rate(self):
@@ -138,7 +148,7 @@ class TestTrainer:
         trainer(
             loss=named("loss"),
             final_loss=named("final"),
-            record=lambda epoch, metrics, model: rates.append(metrics["train/learning_rate"]),
+            log=lambda epoch, metrics, model: rates.append(metrics["train/learning_rate"]),
             final_epochs=1,
             final_learning_rate=1e-4,
         ).fit()

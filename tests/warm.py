@@ -65,9 +65,9 @@ class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
 
 def serve(address: str) -> None:
     """Loads what the stages in the current folder import, forgets the project's own modules, and serves commands."""
-    for script in Path("stages").glob("[a-z]*.py"):
-        importlib.import_module(f"stages.{script.stem}")
-    for name in [name for name in sys.modules if name.split(".")[0] in ("src", "stages")]:
+    for script in (*Path("stages").glob("*/__main__.py"), *Path("tools").rglob("[a-z]*.py")):
+        importlib.import_module(".".join(script.with_suffix("").parts))
+    for name in [name for name in sys.modules if name.split(".")[0] in ("src", "stages", "tools")]:
         del sys.modules[name]
     with Server(address, Handler) as server:
         print("ready", flush=True)

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from src.predictions import write_predictions
-from src.prepared import pack, write_labelled, write_test
-from src.split import SPLIT
+from src.formats.predictions import write_predictions
+from src.formats.prepared import pack, write_labelled, write_test
+from src.formats.split import SPLIT
 from tests.conftest import ROOT, photo_and_mask, set_params
 
 SIZE = 32
@@ -22,7 +22,6 @@ TESTS = 3
 def make_workspace(folder: Path) -> None:
     """Fills `folder`, which must be the current one."""
     shutil.copy(ROOT / "params.yaml", folder)
-    shutil.copytree(ROOT / "templates", folder / "templates")
     set_params(folder, {"variants": list(VARIANTS), "image_size": SIZE})
     rng = np.random.default_rng(0)
     photos, masks, native, rows = [], [], [], []
@@ -62,7 +61,8 @@ def probabilities(masks: list[np.ndarray], noise: float, rng: np.random.Generato
 def write_curves(variant: str, epochs: int = 12) -> None:
     """Learning curves as DVCLive writes them."""
     steps = np.arange(epochs)
-    curves = {"val/dice_smoothed": 0.9 - 0.5 * np.exp(-steps / 2), "train/loss": np.exp(-steps / 3)}
+    dice = 0.9 - 0.5 * np.exp(-steps / 2)
+    curves = {"val/dice": dice, "val/dice_smoothed": dice, "train/loss": np.exp(-steps / 3)}
     for name, values in curves.items():
         path = Path(f"plots/training/{variant}/plots/metrics/{name}.tsv")
         path.parent.mkdir(parents=True, exist_ok=True)

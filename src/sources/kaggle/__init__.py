@@ -24,8 +24,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError as BrokenOff
 from urllib3.util import Retry
 
-from src.archive import NO_ROOM, NoRoomError, check_room, room_needed, unpack
-from src.raw import LAYOUT, TEST_MASKS, find_layout, list_raw
+from src.formats.raw import LAYOUT, TEST_MASKS, find_layout, list_raw
+from src.sources.archive import NO_ROOM, NoRoomError, check_room, room_needed, unpack
 from src.stage import Section, UserError
 
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two pieces of an answer
@@ -40,8 +40,8 @@ NETWORK = (requests.RequestException, BrokenOff, ConnectionError, TimeoutError)
 T = TypeVar("T")
 
 
-class Data(Section):
-    """The block `kaggle.data` of params.yaml; it always has all keys, so that `-S kaggle.data.kind=dataset` works."""
+class Params(Section):
+    """The block `kaggle` of params.yaml; it always has all keys, so that `-S kaggle.kind=dataset` works."""
 
     kind: Literal["competition", "dataset"]
     competition: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
@@ -66,9 +66,9 @@ class UploadCutError(Exception):
     """The client could not hand over the file; it says so in its answer, without a reason."""
 
 
-def fetch(data: Data, scratch: Path) -> Path:
+def fetch(params: Params, scratch: Path) -> Path:
     """A folder under `scratch` in the competition's layout; raises UserError that says what to do if there is none."""
-    archive = download(data)
+    archive = download(params)
     try:
         folder = unpack(archive, scratch / "unpacked", NOT_NEEDED)
     except NoRoomError:
@@ -77,20 +77,20 @@ def fetch(data: Data, scratch: Path) -> Path:
         archive.unlink()
         raise UserError(f"{error}; it is removed, so run the same command again to download it afresh") from None
     try:
-        root = find_layout(folder) if data.kind == "competition" else set_aside(folder, scratch / "divided", data)
+        root = find_layout(folder) if params.kind == "competition" else set_aside(folder, scratch / "divided", params)
         list_raw(root)
     except UserError as error:
         # What it says to do is meant for a folder of the user's own.
         problem = re.sub(rf"{re.escape(str(scratch))}/\w+/?", "", re.split("; |: add it", str(error))[0])
         raise UserError(
-            f"what Kaggle holds under {data.slug} has changed: {problem}; unpack {archive} yourself, arrange it as "
-            "docs/kaggle.md says, and use it with profile: local"
+            f"what Kaggle holds under {params.slug} has changed: {problem}; unpack {archive} yourself, arrange it as "
+            "docs/kaggle.md says, and use it with source: local"
         ) from None
     shutil.rmtree(archive.parent)
     return root
 
 
-def set_aside(unpacked: Path, divided: Path, data: Data) -> Path:
+def set_aside(unpacked: Path, divided: Path, params: Params) -> Path:
     """The dataset under `unpacked` as `divided`, in the competition's layout: a seeded part of it are the test photos.
 
     Their masks go to test/masks. Which photos these are depends on their names and the seed alone. Raises UserError if
@@ -104,8 +104,8 @@ def set_aside(unpacked: Path, divided: Path, data: Data) -> Path:
     stems, masks = ({path.stem for path in (home / kind).iterdir()} for kind in ("images", "masks"))
     if stems != masks:
         raise UserError(f"{min(stems ^ masks)} is not both in images and in masks")
-    shuffled = sorted(stems, key=lambda stem: hashlib.sha256(f"{data.seed} {stem}".encode()).digest())
-    hidden = set(shuffled[: math.ceil(data.test_share * len(stems))])
+    shuffled = sorted(stems, key=lambda stem: hashlib.sha256(f"{params.seed} {stem}".encode()).digest())
+    hidden = set(shuffled[: math.ceil(params.test_share * len(stems))])
     for part in (*LAYOUT, TEST_MASKS):
         (divided / part).mkdir(parents=True)
     for kind in ("images", "masks"):
@@ -121,20 +121,20 @@ def cache_folder() -> Path:
     return Path(os.path.relpath(copies[0].parents[2] if copies else here)) / ".cache" / "kaggle"
 
 
-def download(data: Data) -> Path:
-    """The complete zip of `data`, in the cache; raises UserError if Kaggle does not give it, or the disk is full."""
-    folder = cache_folder() / data.kind / data.slug
+def download(params: Params) -> Path:
+    """The complete zip that `params` name, in the cache; raises UserError if it cannot be had, or the disk is full."""
+    folder = cache_folder() / params.kind / params.slug
     folder.mkdir(parents=True, exist_ok=True)
-    name = data.competition if data.kind == "competition" else data.dataset.split("/")[1]
+    name = params.competition if params.kind == "competition" else params.dataset.split("/")[1]
     archive = folder / f"{name}.zip"  # the client's choice
     with room_needed(folder):
-        call_kaggle(lambda api: _request_zip(api, data, archive), data)
+        call_kaggle(lambda api: _request_zip(api, params, archive), params)
     if not archive.exists():
-        raise UserError(f"Kaggle did not send a zip file for {data.slug}; look at {data.page}")
+        raise UserError(f"Kaggle did not send a zip file for {params.slug}; look at {params.page}")
     return archive
 
 
-def _request_zip(api: Any, data: Data, archive: Path) -> None:
+def _request_zip(api: Any, params: Params, archive: Path) -> None:
     """Downloads `archive`, or the rest of it."""
 
     def save(response: requests.Response, outfile: str, client: Any, quiet: bool, resume: bool) -> None:
@@ -144,9 +144,9 @@ def _request_zip(api: Any, data: Data, archive: Path) -> None:
         type(api).download_file(api, response, outfile, client, quiet, resume, max_retries=0, timeout=TIMEOUT[1])
 
     api.download_file = save
-    request = api.competition_download_files if data.kind == "competition" else api.dataset_download_files
+    request = api.competition_download_files if params.kind == "competition" else api.dataset_download_files
     try:
-        request(data.slug, path=str(archive.parent), quiet=False)
+        request(params.slug, path=str(archive.parent), quiet=False)
     except requests.RequestException:
         raise
     except ValueError:
@@ -154,7 +154,7 @@ def _request_zip(api: Any, data: Data, archive: Path) -> None:
         raise
 
 
-def call_kaggle(call: Callable[[Any], T], data: Data) -> T:
+def call_kaggle(call: Callable[[Any], T], params: Params) -> T:
     """`call(api)` with the client, signed in; tried again, a few times, when the fault may pass.
 
     Raises UserError that says what to do otherwise. Neither it nor anything that is printed holds what the client would
@@ -173,7 +173,7 @@ def call_kaggle(call: Callable[[Any], T], data: Data) -> T:
                 raise
             wait = max(pause or 0, _asked_pause(error))
             if pause is None or wait > LONGEST_PAUSE or not _may_pass(error):
-                raise UserError(_advice(error, api, data, number)) from None
+                raise UserError(_advice(error, api, params, number)) from None
             print(f"{_fault(error)}; trying again in {wait:g} s", file=sys.stderr)
             time.sleep(wait)
     raise AssertionError("the last attempt returns or raises")
@@ -255,7 +255,7 @@ def _fault(error: Exception) -> str:
     return f"Kaggle's client failed ({type(error).__name__}{where})"
 
 
-def _advice(error: Exception, api: Any, data: Data, attempts: int) -> str:
+def _advice(error: Exception, api: Any, params: Params, attempts: int) -> str:
     """What happened and what to do next, in one line."""
     status, fault, again = _status(error), _fault(error), "run the same command again"
     if _may_pass(error):
@@ -265,10 +265,14 @@ def _advice(error: Exception, api: Any, data: Data, attempts: int) -> str:
     if status == 401:
         return f"Kaggle did not accept your credentials (401): {SIGN_IN}, then {again}"
     if status == 403:
-        enter = "join the competition and accept its rules" if data.kind == "competition" else "agree to its conditions"
-        return f"Kaggle does not give you {data.slug} (403): {enter} at {data.page}, then {again}{_said(error, api)}"
+        enter = (
+            "join the competition and accept its rules" if params.kind == "competition" else "agree to its conditions"
+        )
+        return (
+            f"Kaggle does not give you {params.slug} (403): {enter} at {params.page}, then {again}{_said(error, api)}"
+        )
     if status == 404:
-        return f"Kaggle has no {data.kind} {data.slug!r} (404): correct params.yaml: kaggle.data.{data.kind}"
+        return f"Kaggle has no {params.kind} {params.slug!r} (404): correct params.yaml: kaggle.{params.kind}"
     return f"{fault}{_said(error, api)}; docs/kaggle.md says more; then {again}"
 
 
@@ -285,7 +289,7 @@ def _said(error: Exception, api: Any) -> str:
 
 
 def _secrets(api: Any) -> list[str]:
-    from kagglesdk import get_access_token_from_env  # noqa: PLC0415  only this profile needs it
+    from kagglesdk import get_access_token_from_env  # noqa: PLC0415  only this source needs it
 
     config = api.config_values if api else {}
     user, key = config.get("username"), config.get("key")

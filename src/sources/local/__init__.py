@@ -5,15 +5,15 @@ from pathlib import Path
 from src.stage import Section, UserError
 
 
-class Data(Section):
-    """The block `local.data` of params.yaml."""
+class Params(Section):
+    """The block `local` of params.yaml."""
 
     path: str
 
 
-def fetch(data: Data, scratch: Path) -> Path:
-    """The folder or zip at `data.path`; raises UserError if there is none."""
-    path = Path(data.path).expanduser()
-    if not data.path or not path.exists():
-        raise UserError(f"params.yaml: local.data.path: {data.path!r} does not exist; set it to your folder or zip")
+def fetch(params: Params, scratch: Path) -> Path:
+    """The folder or zip at `params.path`; raises UserError if there is none."""
+    path = Path(params.path).expanduser()
+    if not params.path or not path.exists():
+        raise UserError(f"params.yaml: local.path: {params.path!r} does not exist; set it to your folder or zip")
     return path

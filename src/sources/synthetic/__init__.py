@@ -19,8 +19,8 @@ from src.sources.synthetic.photo import write
 from src.stage import Section
 
 
-class Data(Section):
-    """The block `synthetic.data` of params.yaml."""
+class Params(Section):
+    """The block `synthetic` of params.yaml."""
 
     seed: int = Field(ge=0)
     labelled: int = Field(ge=1)
@@ -28,14 +28,14 @@ class Data(Section):
     size: int = Field(ge=64)
 
 
-def fetch(data: Data, scratch: Path) -> Path:
+def fetch(params: Params, scratch: Path) -> Path:
     """Draws the photos of both parts and the masks of the labelled one, on all cores, below `scratch`."""
     raw = scratch / "drawn"
     for folder in ("train/images", "train/masks", "test/images"):
         (raw / folder).mkdir(parents=True, exist_ok=True)
-    total = data.labelled + data.test
+    total = params.labelled + params.test
     step = max(1, min(16, total // 64))
-    draw = partial(write, raw, data.seed, data.labelled, data.size)
+    draw = partial(write, raw, params.seed, params.labelled, params.size)
     # A forked worker does not have the threads that OpenCV may have started here, and crashes or waits for them.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)

@@ -1,0 +1,91 @@
+"""The format of data/prepared: what the rest of the pipeline knows of the photos, as arrays that can be memory-mapped.
+
+    labelled/photos.npy        uint8 (N, S, S, 3), RGB
+    labelled/masks.npy         uint8 (N, S, S), values 0 and 1: at least half of the area behind a pixel is person
+    labelled/soft_masks.npy    uint8 (N, S, S), that area's share, from 0 to 255
+    labelled/native_masks.npy  uint8, one dimension: the masks at native size, one bit per pixel, one after the other
+    labelled/photos.csv        row i: id, file, height, width, coverage and the TRAITS of photo i
+    test/photos.npy, test/photos.csv   likewise, in the submission's order, without what only a mask can tell
+
+The test photos stand apart, so that a changed test photo retrains nothing.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from src.stage import UserError
+
+LABELLED = Path("data/prepared/labelled")
+TEST = Path("data/prepared/test")
+PHOTOS, MASKS, SOFT_MASKS = "photos.npy", "masks.npy", "soft_masks.npy"
+NATIVE_MASKS, ROWS = "native_masks.npy", "photos.csv"
+TRAITS = ("small", "cut", "grey", "glare")  # columns of photos.csv: what makes a photo hard
+
+
+def write_labelled(
+    photos: np.ndarray, soft_masks: np.ndarray, native_masks: list[np.ndarray], rows: pd.DataFrame
+) -> None:
+    """Writes the labelled part; `native_masks` holds one packed array (see `pack`) per photo."""
+    LABELLED.mkdir(parents=True, exist_ok=True)
+    np.save(LABELLED / PHOTOS, photos)
+    np.save(LABELLED / MASKS, soft_masks >> 7)  # 1 from 128 on
+    np.save(LABELLED / SOFT_MASKS, soft_masks)
+    np.save(LABELLED / NATIVE_MASKS, np.concatenate(native_masks))
+    rows.to_csv(LABELLED / ROWS, index=False)
+
+
+def write_test(photos: np.ndarray, rows: pd.DataFrame) -> None:
+    """Writes the test part."""
+    TEST.mkdir(parents=True, exist_ok=True)
+    np.save(TEST / PHOTOS, photos)
+    rows.to_csv(TEST / ROWS, index=False)
+
+
+def read_rows(part: Path) -> pd.DataFrame:
+    """photos.csv of LABELLED or TEST; `id` and `file` are strings."""
+    return pd.read_csv(part / ROWS, dtype={"id": str, "file": str})
+
+
+def read_photos(part: Path) -> np.ndarray:
+    """photos.npy of LABELLED or TEST, memory-mapped."""
+    return _read(part / PHOTOS)
+
+
+def read_masks() -> np.ndarray:
+    """The labelled masks at the working size, memory-mapped."""
+    return _read(LABELLED / MASKS)
+
+
+def read_soft_masks() -> np.ndarray:
+    """The labelled soft masks at the working size, memory-mapped."""
+    return _read(LABELLED / SOFT_MASKS)
+
+
+def pack(mask: np.ndarray) -> np.ndarray:
+    """`mask` (H, W; 0 and 1) as ceil(H * W / 8) bytes, row by row."""
+    return np.packbits(mask)
+
+
+class NativeMasks:
+    """The labelled masks at their photos' own size, unpacked one at a time."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self.sizes: NDArray[np.int64] = rows[["height", "width"]].to_numpy()
+        lengths = -(-self.sizes.prod(axis=1) // 8)
+        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+        self.bits = _read(LABELLED / NATIVE_MASKS)
+        if len(self.bits) != self.starts[-1]:
+            raise UserError(f"{LABELLED}: masks and photos.csv do not belong together; run dvc repro -f -s prepare")
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The mask of labelled photo `index`, uint8 (H, W), values 0 and 1."""
+        height, width = self.sizes[index]
+        bits = self.bits[self.starts[index] : self.starts[index + 1]]
+        return np.unpackbits(bits, count=height * width).reshape(height, width)
+
+
+def _read(path: Path) -> np.ndarray:
+    return np.load(path, mmap_mode="r")

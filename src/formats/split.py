@@ -1,0 +1,47 @@
+"""The format of data/split.csv: which labelled photo trains, which selects the model, which gives the headline score.
+
+A row per labelled photo, in the order of data/prepared: `id`; `part`, one of PARTS; `fold`, the number of its fold or
+HOLDOUT; `group`, the id of the first of its near-duplicates.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from src.stage import UserError
+
+SPLIT = Path("data/split.csv")
+PARTS = ("train", "val", "holdout")
+HOLDOUT = -1  # in place of a fold's number
+
+
+def read_split() -> pd.DataFrame:
+    """data/split.csv; `id` and `group` are strings."""
+    return pd.read_csv(SPLIT, dtype={"id": str, "group": str})
+
+
+def part_indices(rows: pd.DataFrame, part: str) -> NDArray[np.int64]:
+    """The positions in data/prepared of the photos of `part`, ascending."""
+    return np.flatnonzero(rows["part"] == part)
+
+
+class Fold(NamedTuple):
+    """One way to cut what the holdout leaves: the fold that selects the model, and the positions of the photos."""
+
+    number: int
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+
+
+def choose_folds(rows: pd.DataFrame, count: int) -> list[Fold]:
+    """`count` folds of data/split.csv, the one that is val first; raises UserError if there are not as many."""
+    folds = rows["fold"].to_numpy()
+    total = int(folds.max()) + 1
+    if count > total:
+        raise UserError(f"params.yaml: the budget's train.folds is {count}, but split.folds is {total}; lower it")
+    first = int(folds[rows["part"] == "val"][0])
+    numbers = [(first + i) % total for i in range(count)]
+    return [Fold(n, np.flatnonzero((folds != HOLDOUT) & (folds != n)), np.flatnonzero(folds == n)) for n in numbers]

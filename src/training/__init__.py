@@ -1,1 +1,0 @@
-"""How a model is trained: its data on the device, augmentation, the loop, and what it records."""

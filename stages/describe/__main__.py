@@ -1,0 +1,52 @@
+"""describe: report/dataset.html and plots/dataset, what is in the photos before any model is trained."""
+
+from pathlib import Path
+
+from src import stage
+from src.formats.prepared import LABELLED, TEST, read_masks, read_photos, read_rows
+from src.formats.split import read_split
+from src.page.charts import bars, histogram
+from src.page.render import data_uri, render
+from src.pictures import write_picture
+from stages.describe.facts import contact_sheet, examples, facts, suspects, tile
+
+PAGE = Path("report/dataset.html")
+PLOTS = Path("plots/dataset")
+MOST_SUSPECTS = 24
+
+
+def main() -> None:
+    source = stage.read_params("source", str)
+    traits = stage.read_params("traits", dict)
+    distance = stage.read_params("split.duplicate_distance", int)
+    rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_masks()
+    wrong = suspects(masks)
+    shown = examples(rows, each=6)
+    wanted = {index for indices in shown.values() for index in indices} | {s.position for s in wrong[:MOST_SUSPECTS]}
+    tiles = {
+        index: tile(photos[index], masks[index], int(rows["height"][index]), int(rows["width"][index]))
+        for index in sorted(wanted)
+    }
+    coverage = histogram(rows["coverage"].to_numpy(), "coverage")
+    page = render(
+        Path(__file__).with_name("dataset.html"),
+        source=source,
+        traits=traits,
+        distance=distance,
+        facts=facts(rows, read_rows(TEST), read_split()),
+        coverage=bars("coverage", coverage, x_label="share of the photo that is person"),
+        shown={kind: [(rows["id"][i], rows["coverage"][i], i) for i in indices] for kind, indices in shown.items()},
+        suspects=[(rows["file"][suspect.position], suspect.why, suspect.position) for suspect in wrong[:MOST_SUSPECTS]],
+        suspect_count=len(wrong),
+        tiles={index: data_uri(picture) for index, picture in tiles.items()},
+    )
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page)
+    PLOTS.mkdir(parents=True, exist_ok=True)
+    coverage.to_csv(PLOTS / "coverage.tsv", sep="\t", index=False)
+    write_picture(contact_sheet([tiles[i] for i in sorted(set().union(*shown.values()))]), PLOTS / "contact_sheet.jpg")
+    print(f"{PAGE}: {len(rows)} labelled photos, {len(wrong)} suspicious masks")
+
+
+if __name__ == "__main__":
+    stage.run(main)

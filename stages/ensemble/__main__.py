@@ -1,0 +1,19 @@
+"""ensemble NAME: the mean of its members' probability maps, in data/predictions/NAME."""
+
+from src import stage
+from src.formats.predictions import read_predictions, write_predictions
+from src.formats.prepared import TEST, read_rows
+from src.formats.split import part_indices, read_split
+from stages.ensemble.average import Members, average
+
+
+def main(name: str) -> None:
+    members = stage.read_params(f"ensembles.{name}", Members)
+    split = read_split()
+    photos = {part: len(part_indices(split, part)) for part in ("val", "holdout")} | {"test": len(read_rows(TEST))}
+    for part, count in photos.items():
+        write_predictions(name, part, average([read_predictions(member, part, expected=count) for member in members]))
+
+
+if __name__ == "__main__":
+    stage.run(main)

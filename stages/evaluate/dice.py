@@ -1,0 +1,43 @@
+"""How a predicted mask is scored against the true one."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Counts(NamedTuple):
+    """Pixels that are person in both masks, only in the predicted one, and only in the true one."""
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+
+
+def count(predicted: np.ndarray, target: np.ndarray) -> Counts:
+    """The counts of two masks (H, W; 0 and 1)."""
+    both, ours, true = (int(np.count_nonzero(mask)) for mask in (predicted & target, predicted, target))
+    return Counts(both, ours - both, true - both)
+
+
+def dice(counts: Counts) -> float:
+    """2 TP / (2 TP + FP + FN), the competition's score; 1 if nobody is there and nobody was predicted."""
+    return _ratio(2 * counts.true_positive, 2 * counts.true_positive + counts.false_positive + counts.false_negative)
+
+
+def iou(counts: Counts) -> float:
+    """TP / (TP + FP + FN), the Jaccard index; 1 if both masks are empty."""
+    return _ratio(counts.true_positive, sum(counts))
+
+
+def precision(counts: Counts) -> float:
+    """TP / (TP + FP); 1 if nothing was predicted."""
+    return _ratio(counts.true_positive, counts.true_positive + counts.false_positive)
+
+
+def recall(counts: Counts) -> float:
+    """TP / (TP + FN); 1 if nobody is there."""
+    return _ratio(counts.true_positive, counts.true_positive + counts.false_negative)
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 1.0

@@ -1,0 +1,66 @@
+"""The leaderboard's own number, and what explains it, for the photos of one part."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.contrib.concurrent import thread_map
+
+from src.bootstrap import interval
+from src.formats.prepared import TRAITS, NativeMasks
+from src.masks import PostprocessParams, clean, threshold_mask, upsample
+from stages.evaluate.boundary import boundary_iou
+from stages.evaluate.dice import Counts, count, dice, iou, precision, recall
+
+
+def score_photos(
+    maps: np.ndarray, indices: Iterable[int], masks: NativeMasks, threshold: float, params: PostprocessParams
+) -> pd.DataFrame:
+    """A row of scores for each map (N, S, S), against the native mask of the labelled photo at that place in `indices`.
+
+    `dice_raw` is before the clean-up, all else after it; the counts are pixels at the photo's own size.
+    """
+
+    def score(pair: tuple[np.ndarray, int]) -> dict[str, float]:
+        probability, index = pair
+        target = masks[index]
+        raw = threshold_mask(upsample(probability, *target.shape), threshold)
+        final = clean(raw, params)
+        counts = count(final, target)
+        return {
+            "dice": dice(counts),
+            "dice_raw": dice(count(raw, target)),
+            "iou": iou(counts),
+            "boundary_iou": boundary_iou(final, target),
+            "precision": precision(counts),
+            "recall": recall(counts),
+            **counts._asdict(),
+        }
+
+    return pd.DataFrame(thread_map(score, list(zip(maps, indices, strict=True)), desc="score", unit="photo"))
+
+
+def summarise(scores: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
+    """The metrics of one part; `rows` holds the same photos' rows of photos.csv.
+
+    `dice` is the mean over photos (the competition's), with a percentile bootstrap interval over photos; `dice_pooled`
+    is that of all pixels taken as one photo.
+    """
+    per_photo = scores["dice"].to_numpy()
+    low, high = interval(per_photo)
+    pooled = Counts(*(int(scores[name].sum()) for name in Counts._fields))
+    means = ("dice_raw", "iou", "boundary_iou", "precision", "recall")
+    return {
+        "dice": float(per_photo.mean()),
+        "dice_low": low,
+        "dice_high": high,
+        "dice_pooled": dice(pooled),
+        **{name: float(scores[name].to_numpy().mean()) for name in means},
+        "photos": len(scores),
+        "traits": {
+            trait: {"dice": float(per_photo[has].mean()), "photos": int(has.sum())}
+            for trait in TRAITS
+            if (has := rows[trait].to_numpy(dtype=bool)).any()
+        },
+    }

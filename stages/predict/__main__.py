@@ -1,0 +1,30 @@
+"""predict VARIANT: its probability maps for val, holdout and test, in data/predictions/VARIANT."""
+
+import torch
+
+from src import stage
+from src.compute import ComputeParams, explain_out_of_memory, launch
+from src.formats.model import load_model, model_path
+from src.formats.predictions import write_predictions
+from src.formats.prepared import LABELLED, TEST, read_photos
+from src.formats.split import part_indices, read_split
+from stages.predict.maps import PredictParams, predict
+
+
+def main(variant: str) -> None:
+    params = stage.read_params("predict", PredictParams)
+    fabric = launch(stage.read_params("compute", ComputeParams).on_one_device)
+    model, _ = load_model(model_path(variant))
+    model = model.to(fabric.device).to(memory_format=torch.channels_last)
+    labelled, split = read_photos(LABELLED), read_split()
+    photos = {part: labelled[part_indices(split, part)] for part in ("val", "holdout")} | {"test": read_photos(TEST)}
+    for part, these in photos.items():
+        # The members after the first have learned from the val photos.
+        chosen = model.members[0] if part == "val" else model
+        with explain_out_of_memory("lower predict.batch_size or predict.scale"):
+            maps = predict(fabric, chosen, these, params, f"{variant} {part}")
+        write_predictions(variant, part, maps)
+
+
+if __name__ == "__main__":
+    stage.run(main)

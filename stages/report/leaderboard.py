@@ -1,0 +1,66 @@
+"""The variants and ensembles side by side, best first."""
+
+from typing import Any
+
+from src.bootstrap import interval
+from src.formats.metrics import read_metrics
+from src.formats.scores import read_holdout_dice
+
+COLUMNS = ("dice", "dice_low", "dice_high", "dice_raw", "iou", "boundary_iou", "precision", "recall")
+
+
+def leaderboard(variants: list[str], ensembles: list[str], release: str) -> dict[str, Any]:
+    """Their holdout metrics and val Dice, sorted by holdout Dice; which of them leads, and which trained model.
+
+    `behind` is how much a variant lacks to the leader on the same photos, with a 95 % bootstrap interval of that.
+    """
+    rows = []
+    for variant in [*variants, *ensembles]:
+        metrics = read_metrics(variant)
+        holdout = {column: metrics["holdout"][column] for column in COLUMNS}
+        rows.append(
+            {"variant": variant, **holdout, "val_dice": metrics["val"]["dice"], "threshold": metrics["threshold"]}
+        )
+    rows.sort(key=lambda row: (-row["dice"], row["variant"]))
+    leader = read_holdout_dice(rows[0]["variant"])
+    for row in rows:
+        lack = leader - read_holdout_dice(row["variant"])
+        low, high = interval(lack)
+        row["behind"] = {"dice": float(lack.mean()), "low": low, "high": high}
+    names = [row["variant"] for row in rows]
+    model = next(name for name in names if name in variants)
+    return {"release": release, "leader": names[0], "model": model, "variants": rows}
+
+
+def headline(board: dict[str, Any]) -> str:
+    """One sentence: whether `release` leads, and if not what to change."""
+    leader, model, release = board["leader"], board["model"], board["release"]
+    start = "" if leader == model else f"`{leader}`, an ensemble, leads; of the models, "
+    if model == release:
+        return f"{start}`{release}`, the release, leads."
+    dice = {row["variant"]: row["dice"] for row in board["variants"]}
+    if release not in dice:
+        return f"{start}`{model}` leads; the release, `{release}`, is not among the variants."
+    return (
+        f"{start}`{model}` leads, {dice[model] - dice[release]:.4f} Dice ahead of the release, `{release}`; "
+        f"to publish the leader, set `release: {model}` in params.yaml."
+    )
+
+
+def markdown(board: dict[str, Any]) -> str:
+    """The leaderboard as a Markdown page."""
+    lines = [
+        "# Leaderboard",
+        "",
+        "Mean Dice per photo on the holdout at the photos' own size, with its 95 % bootstrap interval.",
+        "",
+        "| # | variant | Dice | 95 % interval | before clean-up | IoU | boundary IoU | precision | recall | val Dice |",
+        "|--:|---|--:|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for place, row in enumerate(board["variants"], start=1):
+        lines.append(
+            f"| {place} | {row['variant']} | **{row['dice']:.4f}** | {row['dice_low']:.3f} - {row['dice_high']:.3f} "
+            f"| {row['dice_raw']:.4f} | {row['iou']:.4f} | {row['boundary_iou']:.4f} | {row['precision']:.4f} "
+            f"| {row['recall']:.4f} | {row['val_dice']:.4f} |"
+        )
+    return "\n".join([*lines, "", headline(board), ""])

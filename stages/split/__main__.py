@@ -1,0 +1,26 @@
+"""split: data/split.csv, the part of each labelled photo."""
+
+import pandas as pd
+
+from src import stage
+from src.formats.prepared import LABELLED, TRAITS, read_photos, read_rows
+from src.formats.split import PARTS, SPLIT
+from stages.split.duplicates import duplicate_groups
+from stages.split.stratify import SplitParams, parts_of, split
+
+
+def main() -> None:
+    params = stage.read_params("split", SplitParams)
+    rows = read_rows(LABELLED)
+    groups = duplicate_groups(read_photos(LABELLED), params.duplicate_distance)
+    folds = split(groups, rows[list(TRAITS)].to_numpy(dtype=bool), params)
+    parts = parts_of(folds, params.fold)
+    first = pd.Series(rows["id"]).groupby(groups).transform("first")
+    pd.DataFrame({"id": rows["id"], "part": parts, "fold": folds, "group": first}).to_csv(SPLIT, index=False)
+    print(
+        ", ".join(f"{parts.count(part)} {part}" for part in PARTS), f"| {(first != rows['id']).sum()} near-duplicates"
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,21 @@
+"""submit VARIANT: submissions/VARIANT.csv, ready to hand in, by the threshold that evaluate settled on."""
+
+from src import stage
+from src.formats.metrics import read_metrics
+from src.formats.predictions import read_predictions
+from src.formats.prepared import TEST, read_rows
+from src.formats.submission import SUBMISSIONS, write_submission
+from src.masks import PostprocessParams
+from stages.submit.encode import submission
+
+
+def main(variant: str) -> None:
+    params = stage.read_params("postprocess", PostprocessParams)
+    threshold = read_metrics(variant)["threshold"]
+    rows = read_rows(TEST)
+    maps = read_predictions(variant, "test", expected=len(rows))
+    write_submission(submission(maps, rows, threshold, params), SUBMISSIONS / f"{variant}.csv")
+
+
+if __name__ == "__main__":
+    stage.run(main)

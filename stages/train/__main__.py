@@ -1,0 +1,132 @@
+"""train VARIANT: models/VARIANT.safetensors, and its curves and pictures in plots/training/VARIANT."""
+
+import shutil
+import sys
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from src import models, stage
+from src.compute import ComputeParams, compile_in_place, device_name, explain_out_of_memory, launch
+from src.formats.curves import METRICS, TRAINING
+from src.formats.model import model_path, save_model
+from src.formats.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_photos, read_soft_masks
+from src.formats.split import SPLIT, Fold, choose_folds, read_split
+from src.losses import build_loss
+from stages.train.augment import Augment, AugmentParams
+from stages.train.batches import Dataset, seed_for
+from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, run_hash
+from stages.train.logger import Logger
+from stages.train.schedule import TrainParams
+from stages.train.trainer import Best, Trainer
+
+LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "dvclive", "safetensors")
+TOO_LARGE = (
+    "lower the budget's train.batch_size and raise train.accumulate as much, or lower image_size or the width in the "
+    "budget's models"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The params of one training; `arguments` are the model's, `loss` and `final_loss` are {name: arguments}."""
+
+    variant: str
+    arguments: dict[str, Any]
+    loss: dict[str, Any]
+    final_loss: dict[str, Any]
+    train: TrainParams
+    augment: AugmentParams
+    compute: ComputeParams
+    seed: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        sections = {name: getattr(self, name).model_dump() for name in ("train", "augment", "compute")}
+        return asdict(self) | sections
+
+
+def read_settings(variant: str) -> Settings:
+    """What params.yaml says about training `variant`; raises UserError for what cannot work."""
+    budget = stage.read_params("budget", str)
+    loss, final_loss = stage.read_params("loss", str), stage.read_params("final_loss", str)
+    loss_block = stage.read_params(f"losses.{loss}", dict)
+    final_block = stage.read_params(f"losses.{final_loss}", dict)
+    build_loss(loss, loss_block)  # to refuse what cannot work before anything is started
+    build_loss(final_loss, final_block, key="final_loss")
+    structure = stage.read_params(f"models.{variant}", dict)
+    size = stage.read_params(f"{budget}.models.{variant}", dict)
+    return Settings(
+        variant,
+        models.check_arguments(variant, structure, size, budget),
+        {loss: loss_block},
+        {final_loss: final_block},
+        stage.read_params(f"{budget}.train", TrainParams),
+        stage.read_params("augment", AugmentParams),
+        stage.read_params("compute", ComputeParams),
+        stage.read_params("seed", int),
+    )
+
+
+def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
+    """The best weights of one training, on the photos of `fold`; its curves and pictures go to `folder`."""
+    photos, masks = read_photos(LABELLED), read_soft_masks()
+    (loss,), (final_loss,) = (
+        [build_loss(*item) for item in block.items()] for block in (settings.loss, settings.final_loss)
+    )
+    torch.manual_seed(seed_for(settings.seed))
+    model = models.build(settings.variant, settings.arguments)
+    models.check_image_size(settings.variant, model, photos.shape[1])
+    if settings.compute.compile:
+        compile_in_place(model.to(fabric.device), fabric.device)
+    train, val = (Dataset(photos, masks, part, fabric.device) for part in (fold.train, fold.val))
+    panel_every = settings.train.panel_every if folder == TRAINING / settings.variant else 0
+    logging = Logger(folder, val, panel_every, settings.train.epochs) if fabric.is_global_zero else nullcontext()
+    with explain_out_of_memory(TOO_LARGE), logging as logger:
+        return Trainer(
+            fabric,
+            model,
+            train=train,
+            val=val,
+            loss=loss,
+            final_loss=final_loss,
+            augment=Augment(settings.augment),
+            params=settings.train,
+            seed=settings.seed,
+            logger=logger,
+            checkpoint=checkpoint,
+        ).fit()
+
+
+def main(variant: str) -> None:
+    settings = read_settings(variant)
+    fabric = launch(settings.compute)
+    versions = {"python": sys.version.split()[0]} | {name: version(name) for name in LIBRARIES}
+    about = settings.as_json() | {"params_hash": hash_of(settings.as_json())}
+    about |= {"device": device_name(fabric), "versions": versions}
+    run = run_hash(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
+    plots = TRAINING / variant
+    folds = choose_folds(read_split(), settings.train.folds)
+    folders = [plots, *(plots / METRICS / f"fold_{fold.number}" for fold in folds[1:])]
+    checkpoints = [Checkpoint(checkpoint_folder(), f"{run}-{fold.number}") for fold in folds]
+    try:
+        best = [train_fold(fabric, settings, *each) for each in zip(folds, folders, checkpoints, strict=True)]
+    except KeyboardInterrupt:
+        shutil.rmtree(plots, ignore_errors=True)
+        again = "interrupted; start the same command again to go on from the last finished epoch"
+        raise stage.UserError(again) from None
+    if fabric.is_global_zero:
+        found = zip(folds, best, strict=True)
+        members = [{"fold": f.number, "best_epoch": b.epoch, "val_dice": b.dice} for f, b in found]
+        save_model(model_path(variant), [b.weights for b in best], about | {"run_hash": run, "members": members})
+        for checkpoint in checkpoints:  # only now: a finished fold's holds its model until all are done
+            checkpoint.remove()
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,43 @@
+"""The average of the weights over steps, which is what is validated and kept."""
+
+from copy import deepcopy
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from src.models.blocks import SegmentationModel
+
+
+def decay_at(step: int, decay: float) -> float:
+    """How much of the average stays at `step` (from 0): little at first, then `decay`, so that the average soon forgets
+    the random weights that a training starts from."""
+    return min(decay, (1 + step) / (10 + step))
+
+
+class WeightAverage:
+    """An exponential moving average of the parameters and BatchNorm statistics of `source`.
+
+    It is a model of its own, in `model`, which `update` moves towards the weights that `source` then has.
+    """
+
+    def __init__(self, source: SegmentationModel, decay: float) -> None:
+        self.model = deepcopy(source).requires_grad_(False)
+        self.decay = decay
+        self.averaged, self.latest = _floats(self.model), _floats(source)
+
+    def update(self, step: int) -> None:
+        """Takes in the weights after `step`, counted from 0 over the whole training."""
+        get_ema_multi_avg_fn(decay_at(step, self.decay))(self.averaged, self.latest, None)
+
+    def share_statistics(self, fabric: Fabric) -> None:
+        """Makes the averages of all processes one: the BatchNorm statistics of each come from other photos."""
+        for buffer in self.model.buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(torch.as_tensor(fabric.all_reduce(buffer, reduce_op="mean")))
+
+
+def _floats(model: SegmentationModel) -> list[Tensor]:
+    """The parameters and BatchNorm's statistics, the model's own tensors, in the order of the state dict."""
+    return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]

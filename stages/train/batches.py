@@ -1,0 +1,90 @@
+"""The photos of one part of the split, batched on the device."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Batch = tuple[Tensor, Tensor]  # photos uint8 (B, 3, H, W), soft masks uint8 (B, 1, H, W), 255 is certainly person
+PERSON = 128  # from this value on, a pixel of a soft mask is more person than not
+SHARE_OF_FREE_MEMORY = 0.5  # what photos may take of it; the rest is for the model and its activations
+
+
+class Dataset:
+    """Photos and soft masks at `indices` of the prepared arrays (N, H, W, 3) and (N, H, W), as bytes.
+
+    They are held on the device if they fit there, which is the fastest there is; otherwise they are streamed from the
+    memory map, the next batch being fetched while the model works on this one. Both ways give the same batches.
+    """
+
+    def __init__(
+        self,
+        photos: np.ndarray,
+        masks: np.ndarray,
+        indices: NDArray[np.int64],
+        device: torch.device,
+        resident: bool | None = None,
+    ) -> None:
+        self.photos, self.masks, self.indices, self.device = photos, masks, indices, device
+        size = len(indices) * (photos[0].nbytes + masks[0].nbytes) if len(indices) else 0
+        self.resident = size <= SHARE_OF_FREE_MEMORY * free_memory(device) if resident is None else resident
+        if self.resident:
+            self.held = self._fetch(torch.arange(len(indices)))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, places: Tensor) -> Batch:
+        """The photos and masks at `places`, int64 (B,), of this part."""
+        if not self.resident:
+            return self._fetch(places)
+        places = places.to(self.device, non_blocking=True)
+        return self.held[0][places], self.held[1][places]
+
+    def batches(self, parts: Iterable[Tensor]) -> Iterator[Batch]:
+        """One batch for each of `parts`."""
+        if self.resident:
+            yield from map(self.batch, parts)
+            return
+        with ThreadPoolExecutor(1) as pool:
+            ahead = None
+            for part in parts:
+                current, ahead = ahead, pool.submit(self._fetch, part)
+                if current:
+                    yield current.result()
+            if ahead:
+                yield ahead.result()
+
+    def shows_nobody(self) -> bool:
+        """Whether no mask of this part has a person."""
+        return not any((self.masks[index] >= PERSON).any() for index in self.indices)
+
+    def _fetch(self, places: Tensor) -> Batch:
+        chosen = self.indices[places.numpy()]
+        photos = torch.from_numpy(self.photos[chosen]).permute(0, 3, 1, 2).contiguous()
+        masks = torch.from_numpy(self.masks[chosen]).unsqueeze(1)
+        # A copy from pinned memory does not hold up the thread that asks for it. What is copied once would stay pinned.
+        if self.device.type == "cuda" and not self.resident:
+            photos, masks = photos.pin_memory(), masks.pin_memory()
+        return photos.to(self.device, non_blocking=True), masks.to(self.device, non_blocking=True)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that `device` has for us; on a CPU that includes what the system caches of files."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
+
+
+def seed_for(*key: int) -> int:
+    """A seed for torch from, say, (seed, epoch, step), so that no draw depends on how many came before it."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+
+
+def shuffled(count: int, *key: int) -> Tensor:
+    """A permutation of 0 to `count` - 1 that depends on `key` alone, int64 (count,)."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed_for(*key)))

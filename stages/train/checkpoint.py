@@ -1,0 +1,99 @@
+"""Where an interrupted training goes on: its state after the last finished epoch, in one file, written atomically.
+
+The file lives beside DVC's cache, outside every out, since DVC removes a stage's outs when it starts it again; there it
+is also found by experiments that run in a copy of the workspace. Its name is a hash of all that defines the run, so
+that the checkpoint of another run is never picked up.
+"""
+
+import hashlib
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from dvc.repo import Repo
+from safetensors import SafetensorError
+from torch import Tensor
+from torch.optim import Optimizer
+
+from src.formats.tensors import Groups, read_tensors, write_tensors
+
+
+def checkpoint_folder() -> Path:
+    """The folder of all checkpoints of this project, shared by its workspace and its experiments."""
+    with Repo() as repo:
+        return Path(repo.cache.local_cache_dir) / "checkpoints"
+
+
+def hash_of(facts: dict[str, Any]) -> str:
+    """A hash of `facts`, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def run_hash(facts: dict[str, Any], data: Iterable[Path]) -> str:
+    """A hash of `facts` (params, versions, device), of the bytes of `data`, and of all project code that is loaded."""
+    root = Path.cwd().resolve()
+    modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    code = {Path(file).resolve() for file in modules if file}
+    own = sorted(path for path in code if path.is_relative_to(root / "src") or path.is_relative_to(root / "stages"))
+    digest = hashlib.sha256(hash_of(facts).encode())
+    for path in [*own, *data]:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+class State(NamedTuple):
+    """A training between two epochs: its tensors, and facts about it that JSON can hold."""
+
+    groups: Groups
+    facts: dict[str, Any]
+
+
+class Checkpoint:
+    """The state of one run, in `folder` under its `key`."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.path = folder / f"{key}.safetensors"
+
+    def save(self, state: State) -> None:
+        """Replaces the file: a kill at any moment leaves the old one or the new one, whole."""
+        write_tensors(self.path, state.groups, state.facts)
+
+    def load(self) -> State | None:
+        """What was saved, on the CPU, or None if there is nothing; a damaged file is reported and counts as nothing."""
+        if not self.path.exists():
+            return None
+        try:
+            return State(*read_tensors(self.path))
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            print(f"warning: {self.path} is damaged ({error}); training starts from the beginning", file=sys.stderr)
+            return None
+
+    def remove(self) -> None:
+        """Forgets the run, which is finished."""
+        self.path.unlink(missing_ok=True)
+        self.path.with_suffix(".partial").unlink(missing_ok=True)
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state by "parameter's number.name"."""
+    states = optimizer.state_dict()["state"]
+    return {f"{number}.{name}": value for number, state in states.items() for name, value in state.items()}
+
+
+def load_optimizer_tensors(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Puts back what `optimizer_tensors` gave.
+
+    Each tensor gets its parameter's memory layout, as if it had grown there: a fused update relies on it.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    states: dict[int, dict[str, Tensor]] = defaultdict(dict)
+    for key, tensor in tensors.items():
+        number, name = key.split(".", 1)
+        like = parameters[int(number)] if tensor.ndim else tensor
+        states[int(number)][name] = torch.empty_like(like, requires_grad=False).copy_(tensor)
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})

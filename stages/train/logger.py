@@ -1,0 +1,66 @@
+"""What a training leaves to look at: DVCLive's curves, and pictures of the same few validation photos as it learns."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from dvclive import Live
+from torch import Tensor, nn
+
+from src.formats.curves import IMAGES
+from src.pictures import compare
+from stages.train.batches import PERSON, Dataset
+
+PHOTOS = 4
+
+
+class Logger:
+    """Writes `folder` (see src/formats/curves.py) epoch by epoch; a context manager.
+
+    Every `panel_every` epochs and after the last one, each of a few photos of `val` is drawn beside its true mask, the
+    predicted one and their difference; 0 draws none.
+    """
+
+    def __init__(self, folder: Path, val: Dataset, panel_every: int, epochs: int) -> None:
+        self.live = Live(str(folder), dvcyaml=None, save_dvc_exp=False)
+        (folder / IMAGES).mkdir(parents=True, exist_ok=True)  # DVC expects it, drawn or not
+        self.panel_every, self.last = panel_every, epochs - 1
+        self.photos, self.masks = val.batch(torch.linspace(0, len(val) - 1, min(PHOTOS, len(val))).long())
+        self.rows: list[dict[str, float]] = []  # the metrics of each epoch
+        self.panels: dict[str, Tensor] = {}  # uint8 RGB (H, W, 3), by "photo's number/epoch.png"
+
+    def __enter__(self) -> "Logger":
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.live.__exit__(*error)
+
+    def log(self, epoch: int, metrics: dict[str, float], model: nn.Module) -> None:
+        """Logs `metrics` of `epoch`, and pictures by `model`, which is in eval mode, when it is their turn."""
+        self._log_metrics(epoch, metrics)
+        if self.panel_every and (epoch % self.panel_every == 0 or epoch == self.last):
+            photos = self.photos.permute(0, 2, 3, 1).cpu().numpy()
+            targets, predicted = (
+                (m[:, 0]).byte().cpu().numpy() for m in (self.masks >= PERSON, model(self.photos) > 0)
+            )
+            for number, images in enumerate(zip(photos, targets, predicted, strict=True), start=1):
+                self._log_panel(f"{number}/{epoch:04d}.png", torch.from_numpy(compare(*images)))
+
+    def replay(self, rows: list[dict[str, float]], panels: dict[str, Tensor]) -> None:
+        """Writes again what an interrupted run had written."""
+        for epoch, metrics in enumerate(rows):
+            self._log_metrics(epoch, metrics)
+        for name, panel in panels.items():
+            self._log_panel(name, panel)
+
+    def _log_metrics(self, epoch: int, metrics: dict[str, float]) -> None:
+        self.rows.append(metrics)
+        self.live.step = epoch
+        for name, value in metrics.items():
+            self.live.log_metric(name, value)
+        self.live.sync()
+
+    def _log_panel(self, name: str, panel: Tensor) -> None:
+        self.panels[name] = panel
+        self.live.log_image(f"panel_{name}", panel.numpy())

@@ -1,0 +1,54 @@
+"""How long a model trains, and how much its weights may change at each step, as a pure function of the step."""
+
+import math
+from typing import Annotated
+
+from pydantic import Field
+
+from src.stage import Section
+
+Count = Annotated[int, Field(ge=1)]
+CountOrOff = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class TrainParams(Section):
+    """The block `BUDGET.train` of params.yaml."""
+
+    epochs: Count
+    folds: Count
+    soft_targets: bool
+    batch_size: Count
+    accumulate: Count
+    learning_rate: Rate
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    gradient_clip: Rate
+    ema_decay: Share
+    dice_smoothing: Share
+    patience: CountOrOff
+    final_epochs: CountOrOff
+    final_learning_rate: Rate
+    panel_every: CountOrOff
+
+
+def learning_rate(params: TrainParams, epoch: int, step: int, steps: int) -> float:
+    """The learning rate at `step` (from 0) of the `steps` of `epoch` (from 0).
+
+    It rises linearly for `warmup_epochs`, then falls along half a cosine to zero (Loshchilov and Hutter 2017, "SGDR",
+    arXiv 1608.03983, without restarts). In the last `final_epochs` it is `final_learning_rate`.
+    """
+    first_final = params.epochs - params.final_epochs
+    if epoch >= first_final:
+        return params.final_learning_rate
+    done, total = epoch * steps + step, first_final * steps
+    return params.learning_rate * warmup_cosine(done, total, params.warmup_epochs * steps)
+
+
+def warmup_cosine(step: int, steps: int, warmup: float) -> float:
+    """The share of the full learning rate at `step` (from 0) of `steps`: linear warm-up, then half a cosine to zero."""
+    if step + 1 < warmup:
+        return (step + 1) / warmup
+    progress = (step + 1 - warmup) / max(1.0, steps - warmup)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

@@ -1,0 +1,196 @@
+"""The training loop: one epoch after another, each validated, the best one kept. Read `Trainer.fit` first."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from tqdm import tqdm
+
+from src.losses import Loss
+from src.models.blocks import SegmentationModel
+from stages.train.average import WeightAverage
+from stages.train.batches import PERSON, Batch, Dataset, seed_for, shuffled
+from stages.train.checkpoint import Checkpoint, State, load_optimizer_tensors, optimizer_tensors
+from stages.train.checks import check_finite, check_run
+from stages.train.logger import Logger
+from stages.train.schedule import TrainParams, learning_rate
+from stages.train.supervision import deep_supervision
+
+Metrics = dict[str, float]
+Augmentation = Callable[[Tensor, Tensor], Batch]
+
+
+@dataclass
+class Best:
+    """The averaged weights after the epoch with the best smoothed validation Dice; `epoch` counts from 0."""
+
+    epoch: int = -1
+    dice: float = -1.0
+    dice_smoothed: float = -1.0
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Trainer:
+    """Trains `model` on the photos of `train` and keeps the weights that score best on those of `val`.
+
+    `loss` gives way to `final_loss` for the last `params.final_epochs`. The weights are averaged over steps; it is the
+    average that is validated and kept. Every random draw depends on (seed, epoch, step, process) alone, so that a run
+    that goes on from `checkpoint` ends in the same weights as one that was never interrupted. Raises UserError before
+    the first step for data that cannot be trained on, and after an epoch in which the loss became infinite or NaN.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        model: SegmentationModel,
+        *,
+        train: Dataset,
+        val: Dataset,
+        loss: Loss,
+        final_loss: Loss,
+        augment: Augmentation,
+        params: TrainParams,
+        seed: int,
+        logger: Logger | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        check_run(params, train, val, fabric.world_size)
+        self.fabric, self.train, self.val, self.augment = fabric, train, val, augment
+        self.params, self.seed, self.logger, self.checkpoint = params, seed, logger, checkpoint
+        self.photos_per_step = params.batch_size * params.accumulate
+        self.steps = len(train) // self.photos_per_step  # of an epoch
+        self.loss, self.final_loss = (deep_supervision(f, model.deep_supervision) for f in (loss, final_loss))
+        model = model.to(fabric.device).to(memory_format=torch.channels_last)
+        self.average = WeightAverage(model, params.ema_decay)
+        groups = model.parameter_groups(params.learning_rate)
+        self.rates = [group["lr"] / params.learning_rate for group in groups]  # each group's share of the rate
+        optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=True)
+        self.model, self.optimizer = fabric.setup(model, optimizer)
+        self.epoch = 0  # the next one
+        self.smoothed = 0.0  # validation Dice, averaged over epochs
+        self.best = Best()
+
+    def fit(self) -> Best:
+        """Trains all epochs, or fewer if `patience` runs out, from the checkpoint on if there is one."""
+        self._resume()
+        with self._progress() as bar:
+            while self.epoch < self.params.epochs and not self._patience_is_out():
+                metrics = self.train_epoch(self.epoch, bar)
+                metrics |= self._keep_best(self.epoch, self.validate())
+                bar.set_postfix(loss=f"{metrics['train/loss']:.4f}", dice=f"{metrics['val/dice']:.4f}", refresh=False)
+                if self.logger:
+                    with torch.no_grad(), self.fabric.autocast():
+                        self.logger.log(self.epoch, metrics, self.average.model)
+                self.epoch += 1
+                if self.checkpoint and self.fabric.is_global_zero:
+                    self.checkpoint.save(self._state())
+        return self.best
+
+    def train_epoch(self, epoch: int, bar: tqdm) -> Metrics:
+        """One pass over the training photos in a new order; those that do not fill a last batch are left out."""
+        self.model.train()
+        rates = [learning_rate(self.params, epoch, step, self.steps) for step in range(self.steps)]
+        # On the device, and read once an epoch is over: reading one makes the CPU wait for the GPU.
+        losses, norms = torch.zeros(2, self.steps, device=self.fabric.device)
+        batches = self.train.batches(self._parts(shuffled(len(self.train), self.seed, epoch)))
+        for step, rate in enumerate(rates):
+            self._set_learning_rate(rate)
+            losses[step], norms[step] = self.train_step(epoch, step, islice(batches, self.params.accumulate))
+            bar.update(self.photos_per_step)
+        losses = torch.as_tensor(self.fabric.all_reduce(losses, reduce_op="mean"))
+        check_finite(epoch, losses, norms, rates)
+        return {"train/loss": float(losses.mean()), "train/learning_rate": rates[-1]}
+
+    def train_step(self, epoch: int, step: int, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+        """Forward, backward and update; returns the loss and the gradient's norm before clipping, on the device."""
+        torch.manual_seed(seed_for(self.seed, epoch, step, self.fabric.global_rank))
+        loss = self.loss if epoch < self.params.epochs - self.params.final_epochs else self.final_loss
+        total = torch.zeros((), device=self.fabric.device)
+        self.optimizer.zero_grad()
+        for number, batch in enumerate(batches, start=1):
+            photos, masks = self.augment(*batch)
+            target = masks / 255 if self.params.soft_targets else (masks >= PERSON).float()
+            with self.fabric.no_backward_sync(self.model, enabled=number < self.params.accumulate):
+                part = loss(self.model(photos), target) / self.params.accumulate
+                self.fabric.backward(part)
+            total += part.detach()
+        norm = self.fabric.clip_gradients(
+            self.model, self.optimizer, max_norm=self.params.gradient_clip, error_if_nonfinite=False
+        )
+        assert norm is not None  # None only for strategies that clip by themselves
+        self.optimizer.step()
+        self.average.update(epoch * self.steps + step)
+        return total, norm
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Mean Dice per photo of the averaged weights on the validation photos, at the working size, threshold 0.5."""
+        model = self.average.model.eval()
+        self.average.share_statistics(self.fabric)
+        total = torch.zeros((), device=self.fabric.device)
+        mine = torch.arange(len(self.val))[self.fabric.global_rank :: self.fabric.world_size]
+        for photos, masks in self.val.batches(mine.split(self.params.batch_size)):
+            with self.fabric.autocast():
+                predicted = model(photos) > 0
+            true = masks >= PERSON
+            overlap = 2 * (predicted & true).sum((1, 2, 3))
+            pixels = predicted.sum((1, 2, 3)) + true.sum((1, 2, 3))
+            total += torch.where(pixels > 0, overlap / pixels.clamp(min=1), 1.0).sum()
+        return float(torch.as_tensor(self.fabric.all_reduce(total, reduce_op="sum"))) / len(self.val)
+
+    def _keep_best(self, epoch: int, dice: float) -> Metrics:
+        smoothing = self.params.dice_smoothing if epoch else 0.0
+        self.smoothed = smoothing * self.smoothed + (1 - smoothing) * dice
+        if self.smoothed > self.best.dice_smoothed:
+            weights = {name: tensor.clone() for name, tensor in self.average.model.state_dict().items()}
+            self.best = Best(epoch, dice, self.smoothed, weights)
+        return {"val/dice": dice, "val/dice_smoothed": self.smoothed}
+
+    def _patience_is_out(self) -> bool:
+        return 0 < self.params.patience <= self.epoch - 1 - self.best.epoch
+
+    def _parts(self, order: Tensor) -> list[Tensor]:
+        """This process's share of each batch of an epoch in `order`, cut into what is processed at a time."""
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        steps = order[: self.steps * self.photos_per_step].split(self.photos_per_step)
+        return [part for step in steps for part in step[rank::world].chunk(self.params.accumulate)]
+
+    def _set_learning_rate(self, rate: float) -> None:
+        for group, share in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * share
+
+    def _progress(self) -> tqdm:
+        photos = self.steps * self.photos_per_step
+        total, done = self.params.epochs * photos, self.epoch * photos
+        return tqdm(total=total, initial=done, unit="photo", disable=not self.fabric.is_global_zero)
+
+    def _state(self) -> State:
+        """All that the next epoch depends on."""
+        groups = {
+            "model": self.model.module.state_dict(),
+            "average": self.average.model.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+            "best": self.best.weights,
+            "panels": self.logger.panels if self.logger else {},
+        }
+        best = {"epoch": self.best.epoch, "dice": self.best.dice, "dice_smoothed": self.best.dice_smoothed}
+        rows = self.logger.rows if self.logger else []
+        return State(groups, {"epoch": self.epoch, "smoothed": self.smoothed, "best": best, "rows": rows})
+
+    def _resume(self) -> None:
+        state = self.checkpoint.load() if self.checkpoint else None
+        if state is None:
+            return
+        groups, facts = state
+        self.model.module.load_state_dict(groups["model"])
+        self.average.model.load_state_dict(groups["average"])
+        load_optimizer_tensors(self.optimizer, groups["optimizer"])
+        weights = {name: tensor.to(self.fabric.device) for name, tensor in groups["best"].items()}
+        self.best = Best(**facts["best"], weights=weights)
+        self.epoch, self.smoothed = facts["epoch"], facts["smoothed"]
+        if self.logger:
+            self.logger.replay(facts["rows"], groups["panels"])
+        self.fabric.print(f"going on from epoch {self.epoch} of an interrupted run")

@@ -1,0 +1,93 @@
+"""upload [VARIANT] [--dry-run]: hands submissions/VARIANT.csv in to the competition and records the score.
+
+Not a stage of `dvc repro`: each upload counts against the competition's daily allowance.
+"""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from src import stage
+from src.formats.metrics import read_metrics
+from src.formats.prepared import TEST, read_rows
+from src.formats.submission import SUBMISSIONS
+from src.sources.kaggle import Params
+from tools.upload.hand_in import await_score, check_submission, hand_in
+from tools.upload.record import RECORD, Row, current_commit, dated_copy, write_record
+
+
+def main(*arguments: str) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.upload", description=__doc__.splitlines()[0])
+    parser.add_argument("variant", nargs="?", default=stage.read_params("release", str), help="default: the release")
+    parser.add_argument("--dry-run", action="store_true", help="check and write the file, then stop")
+    options = parser.parse_args(arguments)
+    variants = [*stage.read_params("variants", list[str]), *stage.read_params("ensembles", dict)]
+    if options.variant not in variants:
+        raise stage.UserError(f"there is no variant {options.variant!r}; choose from {', '.join(variants)}")
+
+    dice = read_metrics(options.variant)["holdout"]["dice"]
+    if not (TEST / "photos.csv").exists():
+        raise stage.UserError(f"{TEST / 'photos.csv'} is missing; run dvc repro prepare, or dvc pull prepare")
+    competition = None if options.dry_run else destination()
+    source = SUBMISSIONS / f"{options.variant}.csv"
+    check_submission(source, read_rows(TEST))
+    path, row = dated_copy(source)
+    row = row or new_row(path, options.variant, dice)
+    message = f"{row['variant']}, loss {row['loss']}, holdout Dice {row['holdout_dice']}, commit {row['commit']}"
+    if competition is None:
+        print(f"{path} is ready, with the message {message!r}; nothing was sent")
+        return
+    handed_in = row["kaggle_id"].isdecimal()
+    finish(row, int(row["kaggle_id"]) if handed_in else hand_in(path, message, competition), competition)
+
+
+def destination() -> Params:
+    """The competition to hand in to; raises UserError if the photos are not a competition's."""
+    source, params = stage.read_params("source", str), stage.read_params("kaggle", Params)
+    if source == "synthetic" or (source == "kaggle" and params.kind == "dataset"):
+        what = f"source is {source}" if source == "synthetic" else "kaggle.kind is dataset"
+        raise stage.UserError(
+            f"params.yaml: {what}, and no competition scores those photos; set source: kaggle and kaggle.kind: "
+            "competition, then dvc repro"
+        )
+    return params.model_copy(update={"kind": "competition"})
+
+
+def new_row(path: Path, variant: str, dice: float) -> Row:
+    """What is known before the score."""
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+        "file": path.name,
+        "variant": variant,
+        "loss": stage.read_params("loss", str),
+        "commit": current_commit(),
+        "holdout_dice": f"{dice:.4f}",
+        "public_score": "",
+        "private_score": "",
+        "status": "pending",
+        "kaggle_id": "",
+    }
+
+
+def finish(row: Row, number: int, params: Params) -> None:
+    """Records the submission, waits for its score and shows it; raises UserError if it is turned down or none comes."""
+    row = row | {"kaggle_id": str(number)}
+    write_record(row)  # before the wait, so that it is not handed in twice if that is cut short
+    page = f"kaggle.com/competitions/{params.slug}/submissions"
+    submission = await_score(number, params)
+    if submission is None:
+        raise stage.UserError(
+            f"{row['file']} is handed in, but has no score yet; run the same command again: see {page}"
+        )
+    scores = {"public_score": submission.public_score or "", "private_score": submission.private_score or ""}
+    write_record(row | scores | {"status": submission.status.name.lower()})
+    if submission.status.name == "ERROR":
+        reason = " ".join((submission.error_description or "no reason given").split())
+        raise stage.UserError(f"Kaggle turned {row['file']} down ({reason}); see {page}, mend it and upload again")
+    public = scores["public_score"] or "hidden until the competition ends"
+    private = f", private {scores['private_score']}" if scores["private_score"] else ""
+    print(f"{row['variant']}: Kaggle {public}{private}, holdout Dice {row['holdout_dice']}; recorded in {RECORD}")
+
+
+if __name__ == "__main__":
+    stage.run(main)

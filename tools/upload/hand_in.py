@@ -1,0 +1,74 @@
+"""Handing in a submission: what is checked before, what Kaggle is sent, and the wait for its score."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from src.formats import rle
+from src.formats.submission import read_submission
+from src.sources.kaggle import Params, UploadCutError, call_kaggle
+from src.stage import UserError
+
+PATIENCE = 900.0  # seconds to wait for a score
+INTERVAL = 10.0  # seconds between two looks
+
+
+def check_submission(path: Path, photos: pd.DataFrame) -> None:
+    """Raises UserError that names the first thing about the CSV at `path` that does not fit the test photos."""
+    again = f"run dvc repro submit@{path.stem}"
+    if not path.exists():
+        raise UserError(f"{path} is missing; {again}")
+    try:
+        table = read_submission(path)
+    except ValueError as error:
+        raise UserError(f"{path}: not a CSV file ({' '.join(str(error).split())}); {again}") from None
+    if list(table.columns) != ["id", "encoded_pixels"]:
+        raise UserError(f"{path}: its columns are {', '.join(table.columns)}, not id, encoded_pixels; {again}")
+    if len(table) != len(photos):
+        raise UserError(f"{path}: {len(table)} rows for {len(photos)} test photos; {again}")
+    rows = zip(table["id"], table["encoded_pixels"], photos["file"], photos["height"], photos["width"], strict=True)
+    for line, (name, code, file, height, width) in enumerate(tqdm(rows, "check", len(table), unit="photo"), start=2):
+        if name != file:
+            raise UserError(f"{path}: line {line} is {name}, but it is the turn of {file}; {again}")
+        try:
+            rle.decode(code, height, width)
+        except (ValueError, OverflowError) as error:
+            raise UserError(f"{path}: line {line}, {name}: {error}; {again}") from None
+
+
+def hand_in(path: Path, message: str, params: Params) -> int:
+    """Submits `path` to the competition and returns the submission's number; raises UserError that says what to do.
+
+    An attempt whose answer was lost may have counted, so each one first looks whether it is there already.
+    """
+
+    def attempt(api: Any) -> int:
+        for submission in api.competition_submissions(params.slug):
+            if (submission.file_name, submission.description) == (path.name, message):
+                return submission.ref
+        answer = api.competition_submit(str(path), message, params.slug, quiet=False)
+        if answer.message == api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
+            raise UploadCutError
+        return answer.ref
+
+    return call_kaggle(attempt, params)
+
+
+def await_score(number: int, params: Params) -> Any:
+    """Kaggle's record of submission `number` once it has been scored or turned down, or None if that takes too long."""
+    start = time.monotonic()
+    with tqdm(desc="wait for the score", total=PATIENCE, bar_format="{desc}: |{bar}| {n:.0f} of {total:.0f} s") as bar:
+
+        def watch(api: Any) -> Any:
+            while bar.n < PATIENCE:
+                for submission in api.competition_submissions(params.slug):
+                    if submission.ref == number and submission.status.name != "PENDING":
+                        return submission
+                time.sleep(INTERVAL)
+                bar.update(min(time.monotonic() - start, PATIENCE) - bar.n)
+            return None
+
+        return call_kaggle(watch, params)

@@ -1,0 +1,84 @@
+"""submissions/kaggle.csv: what was handed in to Kaggle, from which commit, and what came back."""
+
+import csv
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from src.formats.submission import SUBMISSIONS
+from src.stage import UserError
+
+RECORD = SUBMISSIONS / "kaggle.csv"
+COLUMNS = (
+    "date",
+    "file",
+    "variant",
+    "loss",
+    "commit",
+    "holdout_dice",
+    "public_score",
+    "private_score",
+    "status",
+    "kaggle_id",
+)
+Row = dict[str, str]
+
+
+def current_commit() -> str:
+    """The commit that is checked out, with -dirty if tracked files, other than the record, differ from it."""
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+
+    try:
+        commit = git("rev-parse", "--short=10", "HEAD").stdout.strip()
+        changed = git("diff", "--quiet", "HEAD", "--", ".", f":!{RECORD}").returncode
+    except FileNotFoundError:
+        return "unknown"
+    return f"{commit}{'-dirty' if changed else ''}" if commit else "unknown"
+
+
+def read_record() -> list[Row]:
+    """The uploads so far, oldest first; raises UserError if the file is not what was written."""
+    if not RECORD.exists():
+        return []
+    with RECORD.open(newline="") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    if tuple(reader.fieldnames or ()) != COLUMNS or any(None in row or None in row.values() for row in rows):
+        raise UserError(f"{RECORD}: expected the columns {', '.join(COLUMNS)}; mend it, or git checkout {RECORD}")
+    return rows
+
+
+def write_record(row: Row) -> None:
+    """Adds `row`, or puts it in the place of the one with the same file; the file is never half written."""
+    rows = [other for other in read_record() if other["file"] != row["file"]]
+    scratch = RECORD.with_suffix(".tmp")
+    with scratch.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*rows, row])
+    scratch.replace(RECORD)
+
+
+def dated_copy(source: Path) -> tuple[Path, Row | None]:
+    """submissions/submission_YYYYMMDD.csv with the contents of `source`, and its row in the record if it has one.
+
+    The date is UTC, like Kaggle's daily allowance. A file that is there is never overwritten. It is used again if it
+    holds the same and has no score yet: then an upload broke off, and this one takes up from there.
+    """
+    contents, record = source.read_bytes(), {row["file"]: row for row in read_record()}
+    for path, row in ((SUBMISSIONS / file, row) for file, row in record.items() if row["status"] == "pending"):
+        if path.exists() and path.read_bytes() == contents:
+            return path, row
+    today, number = f"submission_{datetime.now(UTC):%Y%m%d}", 1
+    while True:
+        path = SUBMISSIONS / f"{today}{f'_{number}' if number > 1 else ''}.csv"
+        if not path.exists() and path.name not in record:
+            scratch = path.with_suffix(".tmp")
+            scratch.write_bytes(contents)
+            scratch.replace(path)
+            return path, None
+        if path.name not in record and path.read_bytes() == contents:
+            return path, None
+        number += 1
