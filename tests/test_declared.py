@@ -117,7 +117,10 @@ def used_params(stage: str) -> set[str]:
     for node in (node for script in scripts(stage) for node in ast.walk(ast.parse((ROOT / script).read_text()))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "read_params":
             argument = node.args[0]
-            key = ast.unparse(argument)[2:-1] if isinstance(argument, ast.JoinedStr) else ast.literal_eval(argument)
+            if isinstance(argument, ast.Name):
+                key = f"{{{argument.id}}}"
+            else:
+                key = ast.unparse(argument)[2:-1] if isinstance(argument, ast.JoinedStr) else ast.literal_eval(argument)
             for ours, theirs in SPELLINGS.items():
                 key = key.replace(ours, theirs)
             keys.add(key)

@@ -13,7 +13,7 @@ from src.formats.model import load_model
 from src.formats.prepared import PHOTOS
 from src.formats.split import choose_folds, part_indices
 from src.stage import UserError
-from stages.ensemble.average import average
+from stages.ensemble.mean import average
 from stages.predict.maps import PredictParams, predict
 from stages.train.checkpoint import Checkpoint
 from tests.conftest import copy_project
@@ -85,8 +85,8 @@ class TestFolds:
         }
 
     def test_each_fold_has_its_curves(self, project):
-        for folder in ("", "fold_1/"):
-            assert (project.root / f"plots/training/unet/{folder}plots/metrics/val/dice.tsv").exists()
+        for folder in ("", "fold_1/plots/metrics/"):
+            assert (project.root / f"plots/training/unet/plots/metrics/{folder}val/dice.tsv").exists()
 
 
 def split_of(project):

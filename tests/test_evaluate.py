@@ -26,7 +26,7 @@ from src.pictures import FALSE_ALARM, MISS, difference
 from stages.evaluate import __main__ as evaluate
 from stages.evaluate.boundary import boundary_iou
 from stages.evaluate.dice import count, dice
-from stages.evaluate.examples import choose
+from stages.evaluate.selection import choose
 from stages.evaluate.threshold import best_threshold, dice_by_threshold
 from stages.submit import __main__ as submit
 from stages.submit.encode import submission

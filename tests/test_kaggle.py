@@ -36,7 +36,7 @@ if "stages.download" in sys.orig_argv or "tools.upload" in sys.orig_argv:
     kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = os.environ["TEST_KAGGLE_URL"]
     kaggle.TIMEOUT, kaggle.PAUSES = (2.0, 0.5), (0.01, 0.01, 0.01)
 if "tools.upload" in sys.orig_argv:
-    from src import upload
+    from tools.upload import hand_in as upload
     upload.PATIENCE, upload.INTERVAL = 0.3, 0.05
 exec(os.environ.get("TEST_PATCH", ""))
 """
@@ -95,10 +95,15 @@ class Bench:
     def root(self) -> Path:
         return self.project.root
 
+    def call(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs a stage, or a tool."""
+        run = self.project.tool if name == "upload" else self.project.stage
+        return run(name, *arguments, check=check)
+
     def fails(self, *command: str, says: tuple[str, ...]) -> None:
         """The stage ends in one line that holds each of `says`, and what was there before is as it was."""
         before = snapshot(self.root.parent)
-        result = self.project.stage(*command, check=False)
+        result = self.call(*command, check=False)
         lines = [line for line in result.stderr.replace("\r", "\n").splitlines() if line.startswith("error: ")]
         assert result.returncode == 1, result.stderr
         assert len(lines) == 1, result.stderr
@@ -110,8 +115,8 @@ class Bench:
         assert not list((self.root / "data").glob(".download-*"))
 
     def works(self, *command: str) -> str:
-        """The stage succeeds; returns what it printed."""
-        result = self.project.stage(*command)
+        """The stage or tool succeeds; returns what it printed."""
+        result = self.call(*command)
         assert_no_secret(result)
         return result.stdout + result.stderr
 
@@ -120,7 +125,7 @@ class Bench:
         path = self.root / "params.yaml"
         params = yaml.safe_load(path.read_text())
         for key, value in changes.items():
-            (params["kaggle"]["data"] if key in kaggle.Params.model_fields else params)[key] = value
+            (params["kaggle"] if key in kaggle.Params.model_fields else params)[key] = value
         path.write_text(yaml.safe_dump(params))
 
 
@@ -146,12 +151,12 @@ def server() -> Iterator[KaggleServer]:
 @pytest.fixture
 def bench(tmp_path: Path, server: KaggleServer, monkeypatch: pytest.MonkeyPatch) -> Bench:
     root, home, start = (tmp_path / name for name in ("project", "home", "start"))
-    for folder in ("src", "stages"):
+    for folder in ("src", "stages", "tools"):
         shutil.copytree(ROOT / folder, root / folder)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     data = {"kind": "competition", "competition": SLUG, "dataset": DATASET, "test_share": 0.2, "seed": 7}
-    changes = {"profile": "kaggle", "variants": ["unet"], "release": "unet", "loss": "bce_dice"}
-    (root / "params.yaml").write_text(yaml.safe_dump(params | changes | {"kaggle": params["kaggle"] | {"data": data}}))
+    changes = {"source": "kaggle", "variants": ["unet"], "release": "unet", "loss": "bce_dice"}
+    (root / "params.yaml").write_text(yaml.safe_dump(params | changes | {"kaggle": data}))
     for file in ("data/raw/train/images/old.png", "data/prepared/kept.npy", "metrics/kept.json"):
         (root / file).parent.mkdir(parents=True)
         (root / file).write_text("from before")
@@ -332,7 +337,7 @@ def test_an_archive_that_cannot_be_trusted(bench, archive, says):
 @pytest.mark.parametrize(
     ("kind", "members", "says"),
     [
-        ("competition", {"images/1.png": b"", "train.csv": b""}, ("expected the folders", "profile: local")),
+        ("competition", {"images/1.png": b"", "train.csv": b""}, ("expected the folders", "source: local")),
         ("competition", PHOTOS | {"train/images/3.png": b""}, ("a mask is missing for train/images/3.png",)),
         ("dataset", {"photos/1.png": b"", "masks/1.png": b""}, ("expected the folders images and masks, found",)),
         ("dataset", NESTED | {"people/people/images/77.png": b""}, ("77 is not both in images and in masks",)),
@@ -395,9 +400,9 @@ def test_credentials_stay_secret_even_when_the_user_asks_for_verbose_output(benc
 
 
 def test_dvc_and_git_keep_no_secret_and_no_partial_download(bench, new_project):
-    data = yaml.safe_load((bench.root / "params.yaml").read_text())["kaggle"]["data"]
+    data = yaml.safe_load((bench.root / "params.yaml").read_text())["kaggle"]
     project = new_project("tracked")
-    project.set(profile="kaggle", kaggle__data=data)
+    project.set(source="kaggle", kaggle=data)
     bench.server.fail("/DownloadDataFiles", 403)
     failed = project.run("dvc", "repro", "download", check=False)
     assert failed.returncode != 0 and "accept its rules" in failed.stderr
@@ -583,7 +588,7 @@ def test_a_bad_submission_stops_the_upload(ready):
     ("changes", "arguments", "says"),
     [
         ({"kind": "dataset"}, (), ("kaggle.kind is dataset", "kind: competition")),
-        ({"profile": "synthetic"}, (), ("profile is synthetic",)),
+        ({"source": "synthetic"}, (), ("source is synthetic",)),
         ({}, ("unett",), ("no variant 'unett'; choose from unet",)),
     ],
 )

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import torch
 
-from stages.train.checkpoint import Checkpoint
+from stages.train.checkpoint import Checkpoint, State
 
 EPOCHS = 60  # so many, of a fraction of a second each, that a run is still going when the signal comes
 OUTS = ("models", "plots", "data/predictions", "metrics", "submissions")
@@ -137,7 +137,7 @@ def test_an_experiment_in_a_temporary_copy_goes_on_too(project):
 
 def test_a_damaged_checkpoint_is_reported_and_ignored(tmp_path, capsys):
     checkpoint = Checkpoint(tmp_path, "key")
-    checkpoint.save({"model": {"w": torch.ones(3)}}, {"epoch": 1})
+    checkpoint.save(State({"model": {"w": torch.ones(3)}}, {"epoch": 1}))
     groups, facts = checkpoint.load()
     assert (groups["model"]["w"].tolist(), facts) == ([1, 1, 1], {"epoch": 1})
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-5])

@@ -10,8 +10,8 @@ from src import models
 from src.losses import build_loss
 from src.stage import UserError
 from stages.train.augment import Augment, AugmentParams
-from stages.train.average import decay_at
 from stages.train.batches import Dataset, seed_for, shuffled
+from stages.train.ema import decay_at
 from stages.train.schedule import TrainParams, warmup_cosine
 from stages.train.trainer import Trainer
 from tests.conftest import ROOT, photo_and_mask

@@ -12,7 +12,7 @@ from src.compute import ComputeParams
 from src.losses import build_loss, known_losses
 from src.masks import PostprocessParams
 from src.models import check_arguments, known_variants
-from stages.ensemble.average import Ensembles
+from stages.ensemble.mean import Ensembles
 from stages.predict.maps import PredictParams
 from stages.prepare.traits import TraitParams
 from stages.split.stratify import SplitParams
@@ -80,7 +80,7 @@ def check_renamed(params: dict[str, Any]) -> None:
     for old, new in RENAMED.items():
         block, _, key = old.partition(".")
         if block in params and (not key or (isinstance(params[block], dict) and key in params[block])):
-            raise stage.UserError(f"params.yaml: {old}: is now {new}; docs/how-it-works.md has all keys")
+            raise stage.UserError(f"params.yaml: {old} is now {new}; docs/how-it-works.md has all keys")
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from src.stage import UserError
 
 TRAINING = Path("plots/training")
-METRICS, IMAGES = "plots/metrics", "plots/images"
+CURVES, IMAGES = "plots/metrics", "plots/images"
 
 
 def read_curve(variant: str, name: str) -> NDArray[np.float64]:
     """The curve `name`, such as val/dice, float64 (epochs,); raises UserError if it is not on this machine."""
-    path = TRAINING / variant / METRICS / f"{name}.tsv"
+    path = TRAINING / variant / CURVES / f"{name}.tsv"
     if not path.exists():
         raise UserError(f"{path} is not on this machine; run dvc pull train@{variant}, or dvc repro train@{variant}")
     return pd.read_csv(path, sep="\t")[path.stem].to_numpy(dtype=np.float64)

@@ -21,7 +21,7 @@ def write_tensors(path: Path, groups: Groups, about: dict[str, Any]) -> None:
     tensors = {f"{group}.{name}": tensor for group, items in groups.items() for name, tensor in items.items()}
     partial = path.with_suffix(".partial")
     # One metadata key: safetensors writes several in an order that changes from run to run.
-    metadata = {"about": json.dumps(about, sort_keys=True)}
+    metadata = {"about": json.dumps(about)}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata)
     partial.replace(path)
 

@@ -11,7 +11,7 @@ from stages.download.place import place
 def main() -> None:
     source = stage.read_params("source", str)
     module = sources.find(source)
-    params = stage.read_params(f"{source}", module.Params)
+    params = stage.read_params(source, module.Params)
     RAW.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=RAW.parent, prefix=".download-") as scratch:
         place(module.fetch(params, Path(scratch)), RAW, Path(scratch))

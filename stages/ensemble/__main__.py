@@ -4,7 +4,7 @@ from src import stage
 from src.formats.predictions import read_predictions, write_predictions
 from src.formats.prepared import TEST, read_rows
 from src.formats.split import part_indices, read_split
-from stages.ensemble.average import Members, average
+from stages.ensemble.mean import Members, average
 
 
 def main(name: str) -> None:

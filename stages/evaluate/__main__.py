@@ -13,7 +13,7 @@ from src.formats.scores import pictures_folder, write_tables
 from src.formats.split import part_indices, read_split
 from src.masks import AUTO, PostprocessParams, final_mask
 from src.pictures import captioned, write_picture
-from stages.evaluate.examples import choose
+from stages.evaluate.selection import choose
 from stages.evaluate.summary import score_photos, summarise
 from stages.evaluate.threshold import best_threshold, threshold_curve
 

@@ -27,7 +27,9 @@ def predict(fabric: Fabric, model: nn.Module, photos: np.ndarray, params: Predic
     maps = np.empty(photos.shape[:3], dtype=np.uint8)
     with tqdm(total=len(photos), desc=name, unit="photo") as bar, torch.inference_mode(), fabric.autocast():
         for start in range(0, len(photos), params.batch_size):
-            part = np.array(photos[start : start + params.batch_size])  # torch wants memory that is its own
+            part = np.array(
+                photos[start : start + params.batch_size]
+            )  # a copy: torch cannot use a read-only memory map
             batch = torch.from_numpy(part).to(fabric.device).permute(0, 3, 1, 2)
             maps[start : start + len(part)] = probability(model, batch, params).cpu().numpy()
             bar.update(len(part))

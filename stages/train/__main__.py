@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 
 from src import models, stage
 from src.compute import ComputeParams, compile_in_place, device_name, explain_out_of_memory, launch
-from src.formats.curves import METRICS, TRAINING
+from src.formats.curves import CURVES, TRAINING
 from src.formats.model import model_path, save_model
 from src.formats.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_photos, read_soft_masks
 from src.formats.split import SPLIT, Fold, choose_folds, read_split
@@ -112,7 +112,7 @@ def main(variant: str) -> None:
     run = run_hash(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
     plots = TRAINING / variant
     folds = choose_folds(read_split(), settings.train.folds)
-    folders = [plots, *(plots / METRICS / f"fold_{fold.number}" for fold in folds[1:])]
+    folders = [plots, *(plots / CURVES / f"fold_{fold.number}" for fold in folds[1:])]
     checkpoints = [Checkpoint(checkpoint_folder(), f"{run}-{fold.number}") for fold in folds]
     try:
         best = [train_fold(fabric, settings, *each) for each in zip(folds, folders, checkpoints, strict=True)]

@@ -1,7 +1,8 @@
 """Augmentation of whole batches on the device, sized to people: they stand upright, at any distance.
 
-Geometry is one grid for photos and masks alike. The other changes are kornia's, each computed only for the photos that
-get it: left to itself, kornia computes every change for all photos and then keeps the few, which took twice as long.
+Flip, rotation, scale and shift are one resampling, shared by a photo and its mask. The other changes are kornia's, each
+computed only for the photos that get it. kornia on its own computes every change for all photos and then keeps what was
+drawn, which took twice as long.
 """
 
 from typing import Annotated

@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from src.losses import Loss
 from src.models.blocks import SegmentationModel
-from stages.train.average import WeightAverage
 from stages.train.batches import PERSON, Batch, Dataset, seed_for, shuffled
 from stages.train.checkpoint import Checkpoint, State, load_optimizer_tensors, optimizer_tensors
 from stages.train.checks import check_finite, check_run
+from stages.train.ema import WeightAverage
 from stages.train.logger import Logger
 from stages.train.schedule import TrainParams, learning_rate
 from stages.train.supervision import deep_supervision

@@ -207,7 +207,9 @@ def _sign_in() -> Any:
     try:
         from kaggle.api.kaggle_api_extended import KaggleApi  # noqa: PLC0415  importing it already signs in
     except ImportError as error:
-        raise UserError(f"Kaggle's client cannot be loaded ({error}); run make, or install requirements.txt") from None
+        raise UserError(
+            f"Kaggle's client cannot be loaded ({error}); run make check, or install requirements.txt"
+        ) from None
 
     api = KaggleApi()
     try:
