@@ -2,19 +2,22 @@
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import yaml
 from lightning_fabric import Fabric
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from benchmarks import machine
 from src import models
 from src.compute import ComputeParams, compile_in_place, device_name, launch
 from src.models.blocks import SegmentationModel
+
+NARROW, FULL = "cpu", "gpu"  # blocks of params.yaml
 
 
 class Setting(NamedTuple):
@@ -29,20 +32,24 @@ class Setting(NamedTuple):
     title: str
 
 
-def setting(purpose: str, predicting: bool = False) -> Setting:
-    """What the command line asks for; by default what params.yaml has for the budget, or for prediction."""
+def command_line(purpose: str) -> argparse.Namespace:
+    """The options that both benchmarks have."""
     parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument("--variant", default="residual_unet")
-    parser.add_argument("--budget", default="cpu", help="cpu or gpu: whose sizes are taken")
+    parser.add_argument("--budget", help=f"whose sizes are taken, {NARROW} (narrow) or {FULL} (full width)")
     parser.add_argument("--width", type=int, help="the model's, if not the budget's")
     parser.add_argument("--batch-size", type=int, help="if not that of params.yaml")
     parser.add_argument("--precision", help="if not that of params.yaml")
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
     parser.add_argument("--steps", type=int, default=6, help="batches per turn")
     parser.add_argument("--turns", type=int, default=7, help="a restless machine wants more and shorter ones")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def setting(options: argparse.Namespace, budget_name: str, predicting: bool = False) -> Setting:
+    """What `options` ask for; by default what params.yaml has for the budget, or for prediction."""
     params = yaml.safe_load(Path("params.yaml").read_text())
-    budget = params[options.budget]
+    budget = params[budget_name]
     arguments = params["models"][options.variant] | budget["models"][options.variant]
     arguments |= {"width": options.width} if options.width else {}
     batch_size = options.batch_size or (params["predict"] if predicting else budget["train"])["batch_size"]
@@ -62,15 +69,38 @@ def setting(purpose: str, predicting: bool = False) -> Setting:
 
 def operations(work: Callable[[], object]) -> int:
     """Floating-point operations of `work`: its convolutions and matrix products, a multiply-add being two."""
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: conv_backward}) as counter:
         work()
     return counter.get_total_flops()
+
+
+def conv_backward(*arguments: Any, out_shape: Any, **_: Any) -> int:
+    """Operations of a convolution's backward, whose tensors are given as shapes.
+
+    Each gradient that is wanted, the photo's and the kernel's, takes as many as the forward; torch's own formula counts
+    the kernel's of a grouped convolution as if every channel met every other.
+    """
+    gradient, given, kernel, transposed, wanted = *arguments[:3], arguments[7], arguments[10]
+    return conv_flop_count(given, kernel, gradient, transposed) * sum(wanted[:2])
+
+
+@contextmanager
+def determinism(wanted: bool) -> Iterator[None]:
+    """Within it torch is deterministic or not, as `src.compute.launch` would set it."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(wanted)
+    torch.backends.cudnn.benchmark = not wanted
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
 
 
 def peak(fabric: Fabric) -> float:
     """Operations per second of a large matrix product, the most that `fabric`'s device does in its precision."""
     size = 8192 if fabric.device.type == "cuda" else 2048
-    kind = torch.bfloat16 if fabric._precision.precision == "bf16-mixed" else torch.float32
+    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(fabric._precision.precision, torch.float32)
     left, right = (torch.randn(size, size, device=fabric.device, dtype=kind) for _ in range(2))
     seconds = []
     for _ in range(8):

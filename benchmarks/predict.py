@@ -11,14 +11,15 @@ import numpy as np
 import torch
 
 from benchmarks import in_turns, spread
-from benchmarks.network import operations, say_share_of_peak, setting, wait
+from benchmarks.network import NARROW, command_line, operations, say_share_of_peak, setting, wait
 from stages.predict.maps import PredictParams, predict, resized
 
 BOUND = 0.95
 
 
 def main() -> None:
-    run = setting(__doc__, predicting=True)
+    options = command_line(__doc__)
+    run = setting(options, options.budget or NARROW, predicting=True)
     params = PredictParams(**run.params["predict"] | {"batch_size": run.batch_size})
     size, count = run.params["image_size"], run.batch_size * run.steps
     photos = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)

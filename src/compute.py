@@ -1,6 +1,10 @@
 """Where the arithmetic happens: device, precision and determinism, by Lightning Fabric."""
 
+import ctypes
 import os
+import re
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Literal
@@ -19,9 +23,11 @@ class ComputeParams(Section):
     device: Literal["auto", "cpu", "cuda"]
     devices: Annotated[int, Field(ge=1)]
     num_nodes: Annotated[int, Field(ge=1)]
-    precision: Literal["auto", "32-true", "bf16-mixed"]
+    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"]
+    cuda_graphs: bool
     compile: bool
     deterministic: bool
+    checkpoint_seconds: Annotated[float, Field(ge=0)]
 
     @property
     def on_one_device(self) -> "ComputeParams":
@@ -30,28 +36,84 @@ class ComputeParams(Section):
 
 
 def launch(params: ComputeParams) -> Fabric:
-    """A launched Fabric; raises UserError for a device that this machine does not have.
+    """A launched Fabric; raises UserError for a device that this machine does not have or cannot use.
 
-    `device: auto` takes a CUDA GPU, else the CPU; `precision: auto` takes bf16 where a GPU has it in hardware, else 32
-    bits, which on the CPUs measured was as fast for the small models that one trains there.
+    `device: auto` takes a CUDA GPU, else the CPU. `precision: auto` takes what the GPU has in hardware: bf16 (from
+    Ampere on), else fp16 with a gradient scaler (Volta and Turing, such as a T4), else 32 bits. On a CPU it takes 32
+    bits, which on those measured was as fast for the small models that one trains there.
     """
-    device = params.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise UserError("params.yaml: compute.device: this machine has no cuda; set it to auto or cpu")
-    if device == "cuda" and params.devices > torch.cuda.device_count():
-        raise UserError(f"params.yaml: compute.devices: {params.devices} asked for, {torch.cuda.device_count()} here")
-    precision = params.precision
-    if precision == "auto":
-        native = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        precision = "bf16-mixed" if native else "32-true"
+    device = find_device(params)
+    precision = params.precision if params.precision != "auto" else best_precision(device)
+    if precision == "16-mixed" and device == "cpu":
+        raise UserError("params.yaml: compute.precision: 16-mixed needs a GPU; set it to auto or 32-true")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
     torch.use_deterministic_algorithms(params.deterministic)
+    # Otherwise every new tensor is first filled with NaN, a kernel each, which only helps to find uses of unset memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not params.deterministic
     fabric = Fabric(accelerator=device, devices=params.devices, num_nodes=params.num_nodes, precision=precision)
     fabric.launch()
+    if not fabric.is_global_zero:
+        end_with_parent()
     return fabric
+
+
+def find_device(params: ComputeParams) -> Literal["cpu", "cuda"]:
+    """Where to compute; raises UserError if that is a GPU and something about it does not fit."""
+    if params.device == "cpu":
+        return "cpu"
+    if not torch.cuda.is_available():
+        if torch.cuda.device_count():
+            raise UserError(
+                f"this machine has a GPU, but its driver is too old for this torch, which needs CUDA "
+                f"{torch.version.cuda}; update the driver, install a torch for an older CUDA, or set params.yaml: "
+                "compute.device to cpu"
+            )
+        if params.device == "cuda":
+            raise UserError("params.yaml: compute.device: this machine has no cuda; set it to auto or cpu")
+        return "cpu"
+    if params.devices > torch.cuda.device_count():
+        raise UserError(f"params.yaml: compute.devices: {params.devices} asked for, {torch.cuda.device_count()} here")
+    for number in range(params.devices):
+        check_kernels(torch.cuda.get_device_name(number), torch.cuda.get_device_capability(number))
+    return "cuda"
+
+
+def check_kernels(name: str, capability: tuple[int, int]) -> None:
+    """Raises UserError if the installed torch has no kernels that run on the GPU `name` of `capability`, as (7, 5).
+
+    Kernels are compiled for an architecture and run on later ones of the same generation (NVIDIA's CUDA C++
+    Programming Guide, "Binary Compatibility"); "compute_" entries are compiled on the spot for any later GPU.
+    """
+    found = [re.fullmatch(r"(sm|compute)_(\d+)(\d)[af]?", arch) for arch in torch.cuda.get_arch_list()]
+    for kind, *numbers in (match.groups() for match in found if match):
+        major, minor = map(int, numbers)
+        if (major, minor) <= capability and (kind == "compute" or major == capability[0]):
+            return
+    raise UserError(
+        f"the installed torch has no kernels for this GPU, {name} (sm_{capability[0]}{capability[1]}; it has "
+        f"{', '.join(torch.cuda.get_arch_list())}); take another GPU (on Kaggle: T4 x2), install a torch made for it, "
+        "or set params.yaml: compute.device to cpu"
+    )
+
+
+def best_precision(device: str) -> Literal["32-true", "16-mixed", "bf16-mixed"]:
+    """The fastest that trains well on `device`, by the least able of its GPUs."""
+    if device == "cpu":
+        return "32-true"
+    capability = min(torch.cuda.get_device_capability(number) for number in range(torch.cuda.device_count()))
+    if capability >= (8, 0):
+        return "bf16-mixed"
+    return "16-mixed" if capability >= (7, 0) else "32-true"
+
+
+def end_with_parent() -> None:
+    """Lets this process be killed when the one that started it ends, which would otherwise wait for it in vain.
+
+    Linux alone offers it (prctl(2), PR_SET_PDEATHSIG); elsewhere nothing happens.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def device_name(fabric: Fabric) -> str:

@@ -28,6 +28,7 @@ TINY = {
     "cpu.train.warmup_epochs": 0.5,
     "gpu.train.epochs": 1,
     "gpu.train.batch_size": 4,
+    "compute.checkpoint_seconds": 0.0,  # after every epoch: these last a fraction of a second
     "predict.batch_size": 8,
     "postprocess.threshold": 0.5,  # auto would call all of a photo person: models this small cannot beat that
 }

@@ -3,16 +3,19 @@
 import importlib.metadata
 import os
 import shutil
+import time
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 import yaml
 
 from src import models
-from src.compute import ComputeParams, launch
+from src.compute import ComputeParams, best_precision, find_device, launch
 from src.formats.model import load_model
 from src.losses import build_loss
+from src.stage import UserError
 from stages.train.augment import Augment, AugmentParams
 from stages.train.schedule import TrainParams
 from stages.train.trainer import Trainer
@@ -21,6 +24,7 @@ from tests.test_models import make
 from tests.test_training import dataset
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+COMPUTE = ComputeParams(**PARAMS["compute"])
 compiler = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
@@ -188,14 +192,91 @@ class TestTwoProcesses:
         assert (project.root / "data/predictions/unet_plus_plus/test.npy").exists()
 
 
+class TestWhichDevice:
+    """What a GPU says of itself is put in its place; what follows from it is ours."""
+
+    @pytest.fixture
+    def card(self, monkeypatch):
+        def plug_in(name="Tesla T4", capability=(7, 5), archs=("sm_75", "sm_80", "sm_90", "compute_90"), works=True):
+            monkeypatch.setattr(torch.cuda, "is_available", lambda: works)
+            monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+            monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: name)
+            monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number: capability)
+            monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: list(archs))
+
+        return plug_in
+
+    @pytest.mark.parametrize(
+        ("capability", "precision"),
+        [
+            ((6, 0), "32-true"),
+            ((7, 0), "16-mixed"),
+            ((7, 5), "16-mixed"),
+            ((8, 0), "bf16-mixed"),
+            ((9, 0), "bf16-mixed"),
+        ],
+    )
+    def test_the_precision_is_what_the_card_has_in_hardware(self, card, capability, precision):
+        card(capability=capability)
+        assert best_precision("cuda") == precision
+
+    @pytest.mark.parametrize("capability", [(7, 5), (8, 6), (9, 0), (12, 0)])
+    def test_kernels_run_on_later_cards_of_their_generation_and_what_is_compiled_on_the_spot_on_any(
+        self, card, capability
+    ):
+        card(capability=capability)
+        assert find_device(COMPUTE) == "cuda"
+
+    @pytest.mark.parametrize("capability", [(6, 0), (7, 0)])
+    def test_a_card_without_kernels_is_one_line(self, card, capability):
+        card("Tesla P100-PCIE-16GB", capability)
+        with pytest.raises(UserError, match=r"no kernels for this GPU, Tesla P100.*\(sm_[67]0; it has sm_75, .*T4 x2"):
+            find_device(COMPUTE)
+
+    def test_a_driver_that_is_too_old_is_one_line_and_not_a_day_on_the_cpu(self, card):
+        card(works=False)
+        with pytest.raises(UserError, match="its driver is too old for this torch"):
+            find_device(COMPUTE)
+        assert find_device(COMPUTE.model_copy(update={"device": "cpu"})) == "cpu"
+
+    def test_16_bits_are_refused_on_a_cpu(self):
+        with pytest.raises(UserError, match=r"compute\.precision: 16-mixed needs a GPU"):
+            launch(COMPUTE.model_copy(update={"device": "cpu", "precision": "16-mixed"}))
+
+
+def test_if_one_process_fails_the_others_end_too(project):
+    project.set(compute__devices=2)
+    path = project.root / "stages/train/logger.py"
+    fault = 'def log(*_):\n    raise RuntimeError("the disk is full")\n\n\nLogger.log = log\n'
+    path.write_text(path.read_text() + "\n\n" + fault)
+    start = time.monotonic()
+    result = project.stage("train", "unet_plus_plus", check=False)
+    assert result.returncode != 0
+    assert "the disk is full" in result.stderr
+    assert time.monotonic() - start < 60
+    time.sleep(1)
+    left = [p for p in psutil.process_iter(["cmdline"]) if str(project.root) in cwd_of(p) and p.status() != "zombie"]
+    assert not left
+
+
+def cwd_of(process):
+    try:
+        return process.cwd()
+    except psutil.Error:
+        return ""
+
+
 @gpu
-@pytest.mark.parametrize("precision", ["auto", "32-true"])
+@pytest.mark.parametrize("graphs", [True, False])
+@pytest.mark.parametrize("precision", ["auto", "16-mixed", "32-true"])
 @pytest.mark.parametrize("variant", models.known_variants())
-def test_a_gpu_gives_the_same_weights_again(variant, precision):
-    assert all(torch.equal(*pair) for pair in zip(*(gpu_weights(variant, precision) for _ in range(2)), strict=True))
+def test_a_gpu_gives_the_same_weights_again(variant, precision, graphs):
+    assert all(
+        torch.equal(*pair) for pair in zip(*(gpu_weights(variant, precision, graphs) for _ in range(2)), strict=True)
+    )
 
 
-def gpu_weights(variant, precision):
+def gpu_weights(variant, precision, graphs):
     """The weights after a short training on the GPU, with augmentation, as `compute.deterministic: true` asks."""
     fabric = launch(ComputeParams(**PARAMS["compute"] | {"device": "cuda", "precision": precision}))
     photos = dataset(24)
@@ -211,6 +292,7 @@ def gpu_weights(variant, precision):
         augment=Augment(AugmentParams(**PARAMS["augment"])),
         params=TrainParams(**PARAMS["cpu"]["train"]).model_copy(update={"epochs": 3, "batch_size": 8}),
         seed=1,
+        cuda_graphs=graphs,
     )
     try:
         return list(trainer.fit().weights.values())

@@ -77,7 +77,9 @@ class TestFolds:
             choose_folds(split_of(project), 6)
 
     def test_a_fold_that_is_done_is_not_trained_again(self, tmp_path):
-        done = trainer(checkpoint=Checkpoint(tmp_path, "run-0")).fit()
+        run = trainer(checkpoint=Checkpoint(tmp_path, "run-0"))
+        done = run.fit()
+        run.save()
         again = trainer(checkpoint=Checkpoint(tmp_path, "run-0"))
         again.train_epoch = pytest.fail
         assert {name: tensor.tolist() for name, tensor in again.fit().weights.items()} == {

@@ -12,12 +12,13 @@ import yaml
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
 from torch.nn import functional as F
 
 from src import models
 from src.formats.model import load_model, save_model
 from src.losses import build_loss
-from src.models.blocks import LUMA
+from src.models.blocks import LUMA, BilinearResize, bilinear_weights, resize_bilinear
 from src.stage import UserError
 from stages.train.batches import Dataset
 from stages.train.schedule import TrainParams
@@ -182,6 +183,129 @@ class TestEveryVariant:
         assert variant in PARAMS["variants"]
         for budget in ("cpu", "gpu"):
             models.check_arguments(variant, PARAMS["models"][variant], PARAMS[budget]["models"][variant], budget)
+
+
+@pytest.fixture
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def operations(output):
+    """The names of all that was recorded for the backward pass of `output`."""
+    names, ahead, seen = set(), [output.grad_fn], set()
+    while ahead:
+        node = ahead.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            names.add(node.name())
+            ahead.extend(following for following, _ in node.next_functions)
+    return names
+
+
+def resized_with_gradient(resize, x, size, beside):
+    """`x` resized, and its gradient when the result is joined to `beside`, as a skip connection is."""
+    x = x.clone(memory_format=torch.preserve_format).requires_grad_()
+    result = resize(x, *size)
+    joined = torch.cat([result, beside], dim=1)
+    weights = torch.randn(joined.shape, generator=torch.Generator().manual_seed(1))
+    weights = weights.to(joined.dtype).contiguous(memory_format=torch.channels_last)
+    return result.detach(), torch.autograd.grad(joined, x, weights)[0]
+
+
+def native(x, height, width):
+    return F.interpolate(x, size=(height, width), mode="bilinear")
+
+
+class TestResize:
+    SIZES = pytest.mark.parametrize(
+        ("size", "new"),
+        [
+            pytest.param((8, 12), (16, 24), id="twice"),
+            pytest.param((2, 3), (64, 96), id="32 times"),
+            pytest.param((5, 7), (13, 9), id="odd, up"),
+            pytest.param((13, 10), (5, 7), id="odd, down"),
+            pytest.param((6, 9), (11, 4), id="up and down"),
+            pytest.param((1, 5), (4, 5), id="from one pixel"),
+        ],
+    )
+
+    def batch(self, channels, size):
+        x = torch.randn(2, channels, *size, generator=torch.Generator().manual_seed(0))
+        return x.contiguous(memory_format=torch.channels_last)
+
+    @SIZES
+    @pytest.mark.parametrize("channels", [1, 3])
+    @pytest.mark.parametrize("resize", [BilinearResize.apply, resize_bilinear])
+    def test_numbers_and_gradients_are_those_of_interpolate(self, resize, channels, size, new):
+        x, beside = self.batch(channels, size), self.batch(channels, new)
+        expected = resized_with_gradient(native, x, new, beside)
+        result = resized_with_gradient(resize, x, new, beside)
+        for ours, theirs in zip(result, expected, strict=True):
+            size_of_sums = max(1.0, theirs.abs().max().item())  # thousands of numbers, which cancel in places
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5 * size_of_sums)
+            assert ours.is_contiguous(memory_format=torch.channels_last)
+
+    def test_gradient_of_other_layouts(self):
+        x = torch.randn(2, 3, 5, 4, dtype=torch.float64).requires_grad_()
+        assert torch.autograd.gradcheck(lambda x: BilinearResize.apply(x, 7, 9), [x])
+        BilinearResize.apply(x, 7, 9).sum().backward()  # one number, seen from everywhere
+        assert x.grad.sum().item() == pytest.approx(2 * 3 * 7 * 9)
+
+    def test_half_precision(self):
+        x, beside = self.batch(3, (4, 4)), self.batch(3, (64, 64))
+        expected = resized_with_gradient(native, x.bfloat16().float(), (64, 64), beside)
+        result = resized_with_gradient(BilinearResize.apply, x.bfloat16(), (64, 64), beside.bfloat16())
+        for ours, theirs in zip(result, expected, strict=True):
+            assert ours.dtype == torch.bfloat16
+            torch.testing.assert_close(ours.float(), theirs, rtol=0.01, atol=0.01 * theirs.std().item())
+
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+    @pytest.mark.parametrize("scale", [2, 4, 8, 16, 32])
+    def test_weights_are_exact_in_half_precision(self, dtype, scale):
+        cpu = torch.device("cpu")
+        weights = bilinear_weights(6, 6 * scale, cpu, torch.float64)
+        assert torch.equal(bilinear_weights(6, 6 * scale, cpu, dtype).double(), weights)
+        assert torch.equal(weights.sum(dim=0), torch.ones(6 * scale, dtype=torch.float64))
+
+    def test_training_goes_on_after_inference_mode(self):
+        x, beside = self.batch(3, (9, 9)), self.batch(3, (17, 17))
+        with torch.inference_mode():
+            BilinearResize.apply(x, 17, 17)
+        expected = resized_with_gradient(native, x, (17, 17), beside)
+        torch.testing.assert_close(resized_with_gradient(BilinearResize.apply, x, (17, 17), beside), expected)
+
+    @pytest.mark.filterwarnings("error:Dynamo")
+    def test_compiles_in_one_piece(self):
+        x, beside = self.batch(3, (8, 8)), self.batch(3, (16, 16))
+        compiled = torch.compile(BilinearResize.apply, fullgraph=True, backend="aot_eager")
+        expected = resized_with_gradient(native, x, (16, 16), beside)
+        torch.testing.assert_close(resized_with_gradient(compiled, x, (16, 16), beside), expected)
+
+    @pytest.mark.parametrize("variant", models.known_variants())
+    def test_no_variant_gathers_on_a_deterministic_gpu(self, variant, deterministic):
+        with FakeTensorMode(), torch.device("cuda"):  # shapes alone: no GPU is needed
+            outputs = make(variant).train()(torch.empty(2, 3, 64, 64, dtype=torch.uint8))
+            recorded = operations(torch.cat(outputs if isinstance(outputs, tuple) else (outputs,)))
+        assert not {name for name in recorded if "Index" in name or "Upsample" in name} - {"UpsampleNearest2DBackward0"}
+        assert ("BilinearResizeBackward" in recorded) == (variant in ("u2net", "attention_unet"))
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_on_a_gpu_nothing_waits_and_the_numbers_are_the_cpus(self, channels, deterministic):
+        x, beside = self.batch(channels, (8, 12)).cuda(), self.batch(channels, (24, 30)).cuda()
+        weights = torch.randn(2, channels, 24, 30).cuda()
+        x.requires_grad_()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            joined = torch.cat([resize_bilinear(x, 24, 30), beside], dim=1)
+            joined.backward(torch.cat([weights, weights], dim=1))
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        there = x.detach().cpu().requires_grad_()
+        native(there, 24, 30).backward(weights.cpu())
+        torch.testing.assert_close(x.grad.cpu(), there.grad, rtol=1e-5, atol=1e-5)
 
 
 BATCH_NORM = {"dropout": 0.0, "batch_norm": True, "color": "rgb"}

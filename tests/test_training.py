@@ -5,13 +5,16 @@ import pytest
 import torch
 import yaml
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 
 from src import models
 from src.losses import build_loss
 from src.stage import UserError
-from stages.train.augment import Augment, AugmentParams
+from stages.train.augment import Augment, AugmentParams, noisy
 from stages.train.batches import Dataset, seed_for, shuffled
+from stages.train.checkpoint import Checkpoint
 from stages.train.ema import decay_at
+from stages.train.graphs import record_graphs
 from stages.train.schedule import TrainParams, warmup_cosine
 from stages.train.trainer import Trainer
 from tests.conftest import ROOT, photo_and_mask
@@ -32,10 +35,10 @@ def dataset(count, first=0):
     return Dataset(photos, masks, np.arange(first, first + count), torch.device("cpu"))
 
 
-def trainer(*, log=None, checkpoint=None, loss=None, final_loss=None, train=None, val=None, **params):
+def trainer(*, log=None, checkpoint=None, fabric=None, loss=None, final_loss=None, train=None, val=None, **params):
     torch.manual_seed(0)
     return Trainer(
-        Fabric(accelerator="cpu", devices=1),
+        fabric or Fabric(accelerator="cpu", devices=1),
         models.build("unet", MODEL),
         train=dataset(16) if train is None else train,
         val=dataset(6, first=16) if val is None else val,
@@ -56,6 +59,12 @@ class Listener:
 
     def __init__(self, log):
         self.log = log
+
+
+def half_precision(scale=2.0**16):
+    """16 bits with a gradient scaler that starts at `scale`, as on a T4, but on the CPU."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    return Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu", scaler))
 
 
 class TestAugmentation:
@@ -82,6 +91,21 @@ class TestAugmentation:
         first, second = self.changed(photos, masks), self.changed(photos, masks)
         assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
         assert torch.equal(self.changed(photos, masks, enabled=False)[0], photos)
+
+    def test_noise_is_normal_and_each_value_has_its_own(self):
+        torch.manual_seed(0)
+        noise = noisy(torch.full((4, 3, 64, 64), 0.5), std=0.03) - 0.5
+        assert noise.mean().item() == pytest.approx(0, abs=0.001)
+        assert noise.std().item() == pytest.approx(0.03, rel=0.02)
+        assert (noise.abs() < 0.03).float().mean().item() == pytest.approx(0.683, abs=0.01)
+        assert len(noise.unique()) > 10_000
+        torch.manual_seed(0)
+        assert torch.equal(noisy(torch.full((4, 3, 64, 64), 0.5), std=0.03) - 0.5, noise)
+
+    def test_noise_is_drawn_where_the_photos_are(self):
+        before = torch.get_rng_state()
+        noisy(torch.empty(4, 3, 8, 8, device="meta"), std=0.03)
+        assert torch.equal(torch.get_rng_state(), before)
 
 
 class TestSchedule:
@@ -206,3 +230,82 @@ class TestTrainer:
         val = Dataset(photos, 0 * masks, np.arange(4), torch.device("cpu"))
         with pytest.raises(UserError, match="no val photo shows a person"):
             trainer(val=val)
+
+
+class TestGradientScaler:
+    def test_16_bits_train_as_well_as_32(self):
+        half, full = (trainer(fabric=f, epochs=25, learning_rate=0.02).fit() for f in (half_precision(), None))
+        assert half.dice == pytest.approx(full.dice, abs=0.05)
+
+    def test_steps_that_overflow_are_left_out_of_the_average_and_are_no_end(self):
+        run = trainer(fabric=half_precision(scale=2.0**40))
+        before = [tensor.clone() for tensor in run.average.averaged]
+        run.train_step(0, 0, run.train.batches([torch.arange(4)]))
+        assert all(torch.equal(*pair) for pair in zip(before, run.average.averaged, strict=True))
+        best = trainer(fabric=half_precision(scale=2.0**40), epochs=25, learning_rate=0.02).fit()
+        assert best.dice > 0.5
+
+    def test_it_goes_on_with_the_scale_that_it_had(self, tmp_path):
+        whole = trainer(fabric=half_precision(2.0**24), epochs=4)
+        best = whole.fit()
+        assert whole.scaler.get_scale() < 2.0**24
+
+        def stop(epoch, metrics, model):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+        checkpoint = Checkpoint(tmp_path, "run")
+        with pytest.raises(KeyboardInterrupt):
+            trainer(fabric=half_precision(2.0**24), epochs=4, log=stop, checkpoint=checkpoint).fit()
+        resumed = trainer(fabric=half_precision(2.0**24), epochs=4, checkpoint=checkpoint)
+        again = resumed.fit()
+        assert resumed.scaler.state_dict() == whole.scaler.state_dict()
+        assert all(torch.equal(best.weights[name], again.weights[name]) for name in best.weights)
+
+
+class TestCheckpoints:
+    @pytest.mark.parametrize(("interval", "saved"), [(0.0, 3), (3600.0, 0)])
+    def test_one_is_written_when_its_time_has_come_and_none_after_the_last_epoch(self, tmp_path, interval, saved):
+        checkpoint, calls = Checkpoint(tmp_path, "run", interval), []
+        checkpoint.save = calls.append
+        trainer(checkpoint=checkpoint, epochs=4).fit()
+        assert len(calls) == saved
+
+
+class TestGraphs:
+    """CUDA graphs, where recording is played by a function: the GPU command proves the rest."""
+
+    def recorded(self, monkeypatch, recording):
+        def record(model, photos, **_):
+            plain = model.forward
+            plain(*photos)  # moves BatchNorm's statistics, as recording does
+            model.forward = recording(plain)
+
+        monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
+        torch.manual_seed(0)
+        model = models.build("unet", MODEL)
+        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        record_graphs(Fabric(accelerator="cpu", devices=1), model, (2, 3, 32, 32))
+        assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+        return model
+
+    def test_recorded_passes_are_used_if_they_give_the_gradient(self, monkeypatch, capsys):
+        calls = []
+        model = self.recorded(monkeypatch, lambda plain: lambda photos: calls.append(0) or plain(photos))
+        model(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
+        assert len(calls) == 2
+        assert capsys.readouterr().out == ""
+
+    def test_the_plain_ones_are_used_if_they_do_not(self, monkeypatch, capsys):
+        model = self.recorded(monkeypatch, lambda plain: lambda photos: 2 * plain(photos))
+        assert "recorded as CUDA graphs give another gradient" in capsys.readouterr().out
+        torch.manual_seed(0)
+        other, photos = models.build("unet", MODEL), torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+        assert torch.equal(model(photos), other(photos))
+
+    def test_a_model_that_cannot_be_recorded_is_one_line(self, monkeypatch):
+        def refuse(plain):
+            raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+        with pytest.raises(UserError, match=r"compute\.cuda_graphs: this model cannot be recorded \(operation not"):
+            self.recorded(monkeypatch, refuse)

@@ -15,7 +15,16 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.models.blocks import Color, Dropout, SegmentationModel, Width, conv_norm_act, double_conv, initialise
+from src.models.blocks import (
+    Color,
+    Dropout,
+    SegmentationModel,
+    Width,
+    conv_norm_act,
+    double_conv,
+    initialise,
+    resize_bilinear,
+)
 
 GatedDepth = Annotated[int, Field(ge=2, le=7)]  # at depth 1 there is no skip to gate
 
@@ -63,4 +72,4 @@ class AttentionGate(nn.Module):
 
     def forward(self, skip: Tensor, signal: Tensor) -> Tensor:
         match = F.relu(self.from_skip(F.avg_pool2d(skip, 2)) + self.from_signal(signal), inplace=True)
-        return skip * F.interpolate(self.score(match).sigmoid(), scale_factor=2, mode="bilinear")
+        return skip * resize_bilinear(self.score(match).sigmoid(), *skip.shape[-2:])

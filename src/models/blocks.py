@@ -1,6 +1,7 @@
 """What the architectures share: the contract of a model, and the blocks they are built from."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import torch
@@ -164,6 +165,61 @@ def crop_centre(x: Tensor, height: int, width: int) -> Tensor:
     """The central (height, width) of `x` (N, C, H, W)."""
     top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
     return x[..., top : top + height, left : left + width]
+
+
+def resize_bilinear(x: Tensor, height: int, width: int) -> Tensor:
+    """`x` (N, C, h, w) bilinearly at (N, C, `height`, `width`), dtype and memory format kept: F.interpolate's numbers.
+
+    On a GPU that has to be deterministic, F.interpolate turns into a gather, backwards into an accumulating index_put;
+    there BilinearResize takes its place. On a CPU, F.interpolate is deterministic, and faster for few channels.
+    """
+    if x.shape[-2:] == (height, width):
+        return x
+    if x.is_cuda and torch.are_deterministic_algorithms_enabled():
+        return BilinearResize.apply(x, height, width)
+    return F.interpolate(x, size=(height, width), mode="bilinear")
+
+
+class BilinearResize(torch.autograd.Function):
+    """F.interpolate's own kernel forwards, which is deterministic, and backwards its transpose as two matrix products.
+
+    Nothing is saved for backward but a size, so what inference mode left behind cannot get in the way.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, height: int, width: int) -> Tensor:
+        ctx.size = x.shape[-2:]
+        return torch.ops.aten.upsample_bilinear2d(x, [height, width], False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """The gradient (N, C, h, w), in channels_last, of one (N, C, H, W): the same dtype, sums kept in 32 bits."""
+        lines = gradients[0].permute(0, 2, 3, 1)  # as channels_last has them: half of a concatenation is not copied
+        (count, height, width, channels), (small_height, small_width) = lines.shape, ctx.size
+        # torch.compile looks through a cache, and would warn of it.
+        weights = bilinear_weights if torch.compiler.is_compiling() else cached_bilinear_weights
+        across = weights(small_width, width, lines.device, lines.dtype)
+        down = weights(small_height, height, lines.device, lines.dtype)
+        if channels == 1:  # one large product rather than many with a single column
+            lines = lines.reshape(count * height, width) @ across.T
+        else:
+            lines = torch.bmm(across.expand(count * height, -1, -1), lines.flatten(0, 1))
+        lines = torch.bmm(down.expand(count, -1, -1), lines.view(count, height, small_width * channels))
+        return lines.view(count, small_height, small_width, channels).permute(0, 3, 1, 2), None, None
+
+
+def bilinear_weights(small: int, large: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """(`small`, `large`): how much each of `small` pixels in a row counts in each of the `large` it is resized to.
+
+    Built on the device, so that no step waits for a copy. In bf16 or fp16 like the gradient they weigh: scaled by
+    2 to 32 (u2net's, the gate's) they are odd multiples of 1/4 to 1/64, which 8 significant bits hold exactly. Other
+    scales round them by up to 2**-9 of themselves in bf16, no more than the gradient itself has been rounded.
+    """
+    pixels = torch.eye(small, device=device, dtype=torch.float64)
+    return F.interpolate(pixels[None], size=large, mode="linear")[0].to(dtype)
+
+
+cached_bilinear_weights = lru_cache(maxsize=256)(bilinear_weights)
 
 
 def initialise(module: nn.Module, negative_slope: float = 0.0) -> None:

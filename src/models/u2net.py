@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.models.blocks import Color, Dropout, Logits, SegmentationModel, Width, initialise
+from src.models.blocks import Color, Dropout, Logits, SegmentationModel, Width, initialise, resize_bilinear
 
 HEIGHTS = (7, 6, 5, 4, 4, 4)  # of the stages' small Us: the deeper a stage, the less there is left to halve
 DILATED = (False, False, False, False, True, True)
@@ -53,9 +53,10 @@ class U2Net(SegmentationModel):
             x = stage(F.max_pool2d(x, 2) if level else x)
             maps.append(x)
         for level in reversed(range(5)):
-            x = self.decoder[level](torch.cat([enlarge(x, maps[level]), maps[level]], dim=1))
+            skip = maps[level]
+            x = self.decoder[level](torch.cat([resize_bilinear(x, *skip.shape[-2:]), skip], dim=1))
             maps[level] = x
-        sides = [enlarge(side(x), image) for side, x in zip(self.sides, maps, strict=True)]
+        sides = [resize_bilinear(side(x), *image.shape[-2:]) for side, x in zip(self.sides, maps, strict=True)]
         fused = self.fuse(torch.cat(sides, dim=1))
         return (fused, *sides) if self.training else fused
 
@@ -86,7 +87,7 @@ class SmallU(nn.Module):
             skips.append(x)
         x = self.bottom(x)
         for conv, skip in zip(reversed(self.decoder), reversed(skips), strict=True):
-            x = conv(torch.cat([enlarge(x, skip), skip], dim=1))
+            x = conv(torch.cat([resize_bilinear(x, *skip.shape[-2:]), skip], dim=1))
         return x + shortcut
 
 
@@ -94,9 +95,3 @@ def dilated_conv(inputs: int, outputs: int, dilation: int, *, batch_norm: bool) 
     """A 3 x 3 convolution over every `dilation`-th pixel, BatchNorm if asked for, and ReLU."""
     layer = nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=not batch_norm)
     return nn.Sequential(layer, nn.BatchNorm2d(outputs) if batch_norm else nn.Identity(), nn.ReLU(inplace=True))
-
-
-def enlarge(x: Tensor, like: Tensor) -> Tensor:
-    """`x` (N, C, h, w) bilinearly at the height and width of `like`."""
-    size = like.shape[-2:]
-    return x if x.shape[-2:] == size else F.interpolate(x, size=size, mode="bilinear")

@@ -88,7 +88,7 @@ def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, che
     panel_every = settings.train.panel_every if folder == TRAINING / settings.variant else 0
     logging = Logger(folder, val, panel_every, settings.train.epochs) if fabric.is_global_zero else nullcontext()
     with explain_out_of_memory(TOO_LARGE), logging as logger:
-        return Trainer(
+        trainer = Trainer(
             fabric,
             model,
             train=train,
@@ -100,7 +100,12 @@ def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, che
             seed=settings.seed,
             logger=logger,
             checkpoint=checkpoint,
-        ).fit()
+            cuda_graphs=settings.compute.cuda_graphs and not settings.compute.compile,
+        )
+        best = trainer.fit()
+        if settings.train.folds > 1:
+            trainer.save()  # until the other folds are done
+        return best
 
 
 def main(variant: str) -> None:
@@ -113,12 +118,14 @@ def main(variant: str) -> None:
     plots = TRAINING / variant
     folds = choose_folds(read_split(), settings.train.folds)
     folders = [plots, *(plots / CURVES / f"fold_{fold.number}" for fold in folds[1:])]
-    checkpoints = [Checkpoint(checkpoint_folder(), f"{run}-{fold.number}") for fold in folds]
+    checkpoints = [
+        Checkpoint(checkpoint_folder(), f"{run}-{fold.number}", settings.compute.checkpoint_seconds) for fold in folds
+    ]
     try:
         best = [train_fold(fabric, settings, *each) for each in zip(folds, folders, checkpoints, strict=True)]
     except KeyboardInterrupt:
         shutil.rmtree(plots, ignore_errors=True)
-        again = "interrupted; start the same command again to go on from the last finished epoch"
+        again = "interrupted; start the same command again to go on from the last checkpoint"
         raise stage.UserError(again) from None
     if fabric.is_global_zero:
         found = zip(folds, best, strict=True)

@@ -1,10 +1,12 @@
 """Augmentation of whole batches on the device, sized to people: they stand upright, at any distance.
 
-Flip, rotation, scale and shift are one resampling, shared by a photo and its mask. The other changes are kornia's, each
-computed only for the photos that get it. kornia on its own computes every change for all photos and then keeps what was
-drawn, which took twice as long.
+Flip, rotation, scale and shift are one resampling, shared by a photo and its mask. The other changes are kornia's, but
+for the noise, which kornia draws on the CPU. Each is computed only for the photos that get it: kornia on its own
+computes every change for all photos and then keeps what was drawn, which took twice as long.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import kornia.augmentation as K
@@ -43,19 +45,19 @@ class AugmentParams(Section):
 class Augment(nn.Module):
     """Photos and masks, uint8 (N, 3, H, W) and (N, 1, H, W), to changed ones of the same kind and shape.
 
-    Photos are square. What decides about a photo is drawn on the CPU, from torch's default generator, so that no GPU is
-    waited for.
+    Photos are square. What decides about a photo is drawn on the CPU, so that no GPU is waited for, its noise on the
+    device; both from torch's default generators, which torch.manual_seed seeds together.
     """
 
     def __init__(self, params: AugmentParams) -> None:
         super().__init__()
         self.params = params
-        self.changes = [
+        self.changes: list[tuple[float, Callable[[Tensor], Tensor]]] = [
             (params.color_p, K.ColorJitter(params.color, params.color, params.color, 0.0, p=1.0)),
             (params.gamma_p, K.RandomGamma((params.gamma_min, params.gamma_max), p=1.0)),
             (params.gray_p, K.RandomGrayscale(p=1.0)),
             (params.blur_p, K.RandomGaussianBlur((5, 5), (0.1, 0.1 + params.blur_sigma), p=1.0)),
-            (params.noise_p, K.RandomGaussianNoise(0.0, params.noise_std, p=1.0)),
+            (params.noise_p, partial(noisy, std=params.noise_std)),
         ]
 
     @torch.no_grad()
@@ -65,9 +67,14 @@ class Augment(nn.Module):
         changed, target = self.moved(torch.cat([photos, masks], dim=1).float()).split([3, 1], dim=1)
         changed = changed / 255
         for share, change in self.changes:
-            chosen = (torch.rand(len(photos)) < share).nonzero().flatten().to(photos.device, non_blocking=True)
-            if len(chosen):
-                changed[chosen] = change(changed[chosen])
+            chosen = torch.rand(len(photos)) < share
+            if count := int(chosen.sum()):
+                # The chosen ones to the front, and all back to their places: writing to places is slow on a
+                # deterministic GPU, reading from them is not.
+                order = torch.cat([chosen.nonzero(), (~chosen).nonzero()]).flatten()
+                back = order.argsort().to(photos.device, non_blocking=True)
+                changed = changed[order.to(photos.device, non_blocking=True)]
+                changed = torch.cat([change(changed[:count]), changed[count:]])[back]
         # Back to bytes, as the model will meet photos when it predicts.
         return (changed.clamp(0, 1) * 255).round().to(torch.uint8), target.round().to(torch.uint8)
 
@@ -87,3 +94,8 @@ class Augment(nn.Module):
         linear = torch.stack([side * cos, side * sin, -sin, cos], dim=1).view(count, 2, 2)
         shift = 2 * torch.empty(count, 2, 1).uniform_(-params.shift, params.shift)
         return torch.cat([linear, -linear @ shift], dim=2)
+
+
+def noisy(photos: Tensor, std: float) -> Tensor:
+    """Float `photos` (N, 3, S, S) with normal noise added to each value, drawn where the photos are."""
+    return photos + std * torch.randn(photos.shape, dtype=photos.dtype, device=photos.device)

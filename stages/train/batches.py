@@ -38,6 +38,12 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.indices)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a photo: 3, H, W."""
+        height, width, channels = self.photos.shape[1:]
+        return channels, height, width
+
     def batch(self, places: Tensor) -> Batch:
         """The photos and masks at `places`, int64 (B,), of this part."""
         if not self.resident:
@@ -50,7 +56,9 @@ class Dataset:
         if self.resident:
             yield from map(self.batch, parts)
             return
-        with ThreadPoolExecutor(1) as pool:
+        # A new thread starts on the first GPU, whichever this process has.
+        start = (torch.cuda.set_device, (self.device,)) if self.device.type == "cuda" else (None, ())
+        with ThreadPoolExecutor(1, "prefetch", *start) as pool:
             ahead = None
             for part in parts:
                 current, ahead = ahead, pool.submit(self._fetch, part)

@@ -1,4 +1,4 @@
-"""Where an interrupted training goes on: its state after the last finished epoch, in one file, written atomically.
+"""Where an interrupted training goes on: its state after a finished epoch, in one file, written atomically.
 
 The file lives beside DVC's cache, outside every out, since DVC removes a stage's outs when it starts it again; there it
 is also found by experiments that run in a copy of the workspace. Its name is a hash of all that defines the run, so
@@ -8,6 +8,7 @@ that the checkpoint of another run is never picked up.
 import hashlib
 import json
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -54,14 +55,23 @@ class State(NamedTuple):
 
 
 class Checkpoint:
-    """The state of one run, in `folder` under its `key`."""
+    """The state of one run, in `folder` under its `key`; `interval` is how many seconds it is due after the last one.
 
-    def __init__(self, folder: Path, key: str) -> None:
+    At full width it is several hundred megabytes, which take as long to write as a GPU needs for an epoch.
+    """
+
+    def __init__(self, folder: Path, key: str, interval: float = 0.0) -> None:
         self.path = folder / f"{key}.safetensors"
+        self.interval, self.last = interval, time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether the interval is over since the last checkpoint, or since the start."""
+        return time.monotonic() - self.last >= self.interval
 
     def save(self, state: State) -> None:
         """Replaces the file: a kill at any moment leaves the old one or the new one, whole."""
         write_tensors(self.path, state.groups, state.facts)
+        self.last = time.monotonic()
 
     def load(self) -> State | None:
         """What was saved, on the CPU, or None if there is nothing; a damaged file is reported and counts as nothing."""

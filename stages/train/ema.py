@@ -1,13 +1,15 @@
-"""The average of the weights over steps, which is what is validated and kept."""
+"""Averages: of the weights over steps, which is what is validated and kept, and of BatchNorm over processes."""
 
 from copy import deepcopy
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from src.models.blocks import SegmentationModel
+
+ENOUGH = 8  # photos for statistics of their own
 
 
 def decay_at(step: int, decay: float) -> float:
@@ -33,11 +35,23 @@ class WeightAverage:
 
     def share_statistics(self, fabric: Fabric) -> None:
         """Makes the averages of all processes one: the BatchNorm statistics of each come from other photos."""
-        for buffer in self.model.buffers():
-            if buffer.is_floating_point():
+        kept = self.model.state_dict().keys()  # not what is fixed, such as the colours' mean
+        for name, buffer in self.model.named_buffers():
+            if name in kept and buffer.is_floating_point():
                 buffer.copy_(torch.as_tensor(fabric.all_reduce(buffer, reduce_op="mean")))
 
 
 def _floats(model: SegmentationModel) -> list[Tensor]:
     """The parameters and BatchNorm's statistics, the model's own tensors, in the order of the state dict."""
     return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
+
+
+def share_batch_statistics(fabric: Fabric, model: SegmentationModel, batch_size: int) -> SegmentationModel:
+    """`model` with BatchNorm over the photos of all GPUs where each sees too few of the `batch_size` for its own.
+
+    Torch has that for GPUs alone (`SyncBatchNorm`); the names in the state dict stay the same.
+    """
+    few = batch_size // fabric.world_size < ENOUGH
+    if fabric.world_size > 1 and few and fabric.device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return model

@@ -14,10 +14,12 @@ from src.models.blocks import SegmentationModel
 from stages.train.batches import PERSON, Batch, Dataset, seed_for, shuffled
 from stages.train.checkpoint import Checkpoint, State, load_optimizer_tensors, optimizer_tensors
 from stages.train.checks import check_finite, check_run
-from stages.train.ema import WeightAverage
+from stages.train.ema import WeightAverage, share_batch_statistics
+from stages.train.graphs import can_record, record_graphs
 from stages.train.logger import Logger
 from stages.train.schedule import TrainParams, learning_rate
 from stages.train.supervision import deep_supervision
+from stages.train.validation import mean_dice
 
 Metrics = dict[str, float]
 Augmentation = Callable[[Tensor, Tensor], Batch]
@@ -56,6 +58,7 @@ class Trainer:
         seed: int,
         logger: Logger | None = None,
         checkpoint: Checkpoint | None = None,
+        cuda_graphs: bool = False,
     ) -> None:
         check_run(params, train, val, fabric.world_size)
         self.fabric, self.train, self.val, self.augment = fabric, train, val, augment
@@ -63,11 +66,16 @@ class Trainer:
         self.photos_per_step = params.batch_size * params.accumulate
         self.steps = len(train) // self.photos_per_step  # of an epoch
         self.loss, self.final_loss = (deep_supervision(f, model.deep_supervision) for f in (loss, final_loss))
-        model = model.to(fabric.device).to(memory_format=torch.channels_last)
+        model = share_batch_statistics(fabric, model, params.batch_size).to(fabric.device)
+        model = model.to(memory_format=torch.channels_last)
         self.average = WeightAverage(model, params.ema_decay)
         groups = model.parameter_groups(params.learning_rate)
         self.rates = [group["lr"] / params.learning_rate for group in groups]  # each group's share of the rate
-        optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=True)
+        self.scaler = getattr(fabric.strategy.precision, "scaler", None)  # of the gradient, in fp16 alone
+        # Fabric cannot clip where the optimizer itself takes out the scale, which a fused one does.
+        optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=self.scaler is None)
+        if cuda_graphs and can_record(fabric, params.accumulate):
+            record_graphs(fabric, model, (params.batch_size, *train.shape))
         self.model, self.optimizer = fabric.setup(model, optimizer)
         self.epoch = 0  # the next one
         self.smoothed = 0.0  # validation Dice, averaged over epochs
@@ -85,9 +93,14 @@ class Trainer:
                     with torch.no_grad(), self.fabric.autocast():
                         self.logger.log(self.epoch, metrics, self.average.model)
                 self.epoch += 1
-                if self.checkpoint and self.fabric.is_global_zero:
-                    self.checkpoint.save(self._state())
+                if self.epoch < self.params.epochs:
+                    self.save(at_once=False)
         return self.best
+
+    def save(self, at_once: bool = True) -> None:
+        """Writes the checkpoint, if there is to be one: `at_once`, or when its time has come."""
+        if self.checkpoint and self.fabric.is_global_zero and (at_once or self.checkpoint.is_due()):
+            self.checkpoint.save(self._state())
 
     def train_epoch(self, epoch: int, bar: tqdm) -> Metrics:
         """One pass over the training photos in a new order; those that do not fill a last batch are left out."""
@@ -97,7 +110,8 @@ class Trainer:
         losses, norms = torch.zeros(2, self.steps, device=self.fabric.device)
         batches = self.train.batches(self._parts(shuffled(len(self.train), self.seed, epoch)))
         for step, rate in enumerate(rates):
-            self._set_learning_rate(rate)
+            for group, share in zip(self.optimizer.param_groups, self.rates, strict=True):
+                group["lr"] = rate * share
             losses[step], norms[step] = self.train_step(epoch, step, islice(batches, self.params.accumulate))
             bar.update(self.photos_per_step)
         losses = torch.as_tensor(self.fabric.all_reduce(losses, reduce_op="mean"))
@@ -122,24 +136,14 @@ class Trainer:
         )
         assert norm is not None  # None only for strategies that clip by themselves
         self.optimizer.step()
-        self.average.update(epoch * self.steps + step)
+        if self.scaler is None or norm.isfinite():  # otherwise the scaler has left the step out
+            self.average.update(epoch * self.steps + step)
         return total, norm
 
-    @torch.no_grad()
     def validate(self) -> float:
-        """Mean Dice per photo of the averaged weights on the validation photos, at the working size, threshold 0.5."""
-        model = self.average.model.eval()
+        """Mean Dice per photo of the averaged weights on the validation photos."""
         self.average.share_statistics(self.fabric)
-        total = torch.zeros((), device=self.fabric.device)
-        mine = torch.arange(len(self.val))[self.fabric.global_rank :: self.fabric.world_size]
-        for photos, masks in self.val.batches(mine.split(self.params.batch_size)):
-            with self.fabric.autocast():
-                predicted = model(photos) > 0
-            true = masks >= PERSON
-            overlap = 2 * (predicted & true).sum((1, 2, 3))
-            pixels = predicted.sum((1, 2, 3)) + true.sum((1, 2, 3))
-            total += torch.where(pixels > 0, overlap / pixels.clamp(min=1), 1.0).sum()
-        return float(torch.as_tensor(self.fabric.all_reduce(total, reduce_op="sum"))) / len(self.val)
+        return mean_dice(self.fabric, self.average.model, self.val, self.params.batch_size)
 
     def _keep_best(self, epoch: int, dice: float) -> Metrics:
         smoothing = self.params.dice_smoothing if epoch else 0.0
@@ -158,10 +162,6 @@ class Trainer:
         steps = order[: self.steps * self.photos_per_step].split(self.photos_per_step)
         return [part for step in steps for part in step[rank::world].chunk(self.params.accumulate)]
 
-    def _set_learning_rate(self, rate: float) -> None:
-        for group, share in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * share
-
     def _progress(self) -> tqdm:
         photos = self.steps * self.photos_per_step
         total, done = self.params.epochs * photos, self.epoch * photos
@@ -178,7 +178,9 @@ class Trainer:
         }
         best = {"epoch": self.best.epoch, "dice": self.best.dice, "dice_smoothed": self.best.dice_smoothed}
         rows = self.logger.rows if self.logger else []
-        return State(groups, {"epoch": self.epoch, "smoothed": self.smoothed, "best": best, "rows": rows})
+        scaler = self.scaler.state_dict() if self.scaler else {}
+        facts = {"epoch": self.epoch, "smoothed": self.smoothed, "best": best, "rows": rows, "scaler": scaler}
+        return State(groups, facts)
 
     def _resume(self) -> None:
         state = self.checkpoint.load() if self.checkpoint else None
@@ -191,6 +193,8 @@ class Trainer:
         weights = {name: tensor.to(self.fabric.device) for name, tensor in groups["best"].items()}
         self.best = Best(**facts["best"], weights=weights)
         self.epoch, self.smoothed = facts["epoch"], facts["smoothed"]
+        if self.scaler:
+            self.scaler.load_state_dict(facts["scaler"])
         if self.logger:
             self.logger.replay(facts["rows"], groups["panels"])
         self.fabric.print(f"going on from epoch {self.epoch} of an interrupted run")
