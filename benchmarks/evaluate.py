@@ -13,11 +13,11 @@ from benchmarks import machine, spread
 from src.formats import prepared
 from src.formats.raw import list_raw
 from src.images import read_mask, resize_mask
-from src.masks import PostprocessParams
+from src.postprocess import PostprocessParams
 from src.sources.synthetic import Params, fetch
 from stages.evaluate.summary import score_photos, summarise
 from stages.evaluate.threshold import best_threshold, threshold_curve
-from stages.submit.encode import submission
+from stages.submit.rows import submission
 
 PHOTOS, SIZE = 128, 800
 BOUND_MS = 15.0

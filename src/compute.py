@@ -59,7 +59,9 @@ def launch(params: ComputeParams) -> Fabric:
 
 
 def find_device(params: ComputeParams) -> Literal["cpu", "cuda"]:
-    """Where to compute; raises UserError if that is a GPU and something about it does not fit."""
+    """The device that `params.device` means; raises UserError if it is a GPU that is missing or cannot be used, or if
+    there are fewer GPUs than `params.devices`.
+    """
     if params.device == "cpu":
         return "cpu"
     if not torch.cuda.is_available():
@@ -98,7 +100,7 @@ def check_kernels(name: str, capability: tuple[int, int]) -> None:
 
 
 def best_precision(device: str) -> Literal["32-true", "16-mixed", "bf16-mixed"]:
-    """The fastest that trains well on `device`, by the least able of its GPUs."""
+    """The fastest precision that trains well on `device`; of several visible GPUs, the least able decides."""
     if device == "cpu":
         return "32-true"
     capability = min(torch.cuda.get_device_capability(number) for number in range(torch.cuda.device_count()))
@@ -108,7 +110,7 @@ def best_precision(device: str) -> Literal["32-true", "16-mixed", "bf16-mixed"]:
 
 
 def end_with_parent() -> None:
-    """Lets this process be killed when the one that started it ends, which would otherwise wait for it in vain.
+    """Makes the system kill this process when its parent ends, so that it does not wait for the parent for ever.
 
     Linux alone offers it (prctl(2), PR_SET_PDEATHSIG); elsewhere nothing happens.
     """
@@ -117,7 +119,7 @@ def end_with_parent() -> None:
 
 
 def device_name(fabric: Fabric) -> str:
-    """What computes, as far as the bytes depend on it: the GPU's name, or the CPU's number of threads.
+    """The hardware that the exact bytes of a result depend on: the GPU's name, or the CPU's number of threads.
 
     A CPU's threads each sum a share of a convolution, so another number of them rounds differently.
     """
@@ -129,7 +131,8 @@ def device_name(fabric: Fabric) -> str:
 def compile_in_place(model: nn.Module, device: torch.device) -> None:
     """Makes `model` run through torch.compile, its weights' names unchanged; raises UserError where that cannot work.
 
-    A copy of the model is not compiled: the average that is validated, and what predict loads, run as they are.
+    Only this object is compiled, not its deep copies. So the averaged model that is validated, and the model that
+    predict loads, run without torch.compile.
     """
     try:
         torch.compile(lambda x: x.sin() + 1)(torch.ones(2, device=device))

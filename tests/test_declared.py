@@ -48,7 +48,12 @@ def imported(file: str) -> frozenset[str]:
         if current in found:
             continue
         found.add(current)
-        for node in ast.walk(ast.parse((ROOT / current).read_text())):
+        tree = ast.parse((ROOT / current).read_text())
+        if [type(node) for node in tree.body] == [
+            ast.Expr
+        ]:  # a docstring alone, as in stages/__init__.py, does nothing
+            found.remove(current)
+        for node in ast.walk(tree):
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]

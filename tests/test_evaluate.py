@@ -20,16 +20,16 @@ from src.formats.prepared import LABELLED, NativeMasks, read_rows
 from src.formats.scores import THRESHOLDS
 from src.formats.split import part_indices, read_split
 from src.formats.submission import read_submission, write_submission
-from src.masks import PostprocessParams, majority, threshold_mask
 from src.page.charts import histogram
 from src.pictures import FALSE_ALARM, MISS, difference
+from src.postprocess import PostprocessParams, majority, threshold_mask
 from stages.evaluate import __main__ as evaluate
 from stages.evaluate.boundary import boundary_iou
+from stages.evaluate.choose_pictures import choose
 from stages.evaluate.dice import count, dice
-from stages.evaluate.selection import choose
 from stages.evaluate.threshold import best_threshold, dice_by_threshold
 from stages.submit import __main__ as submit
-from stages.submit.encode import submission
+from stages.submit.rows import submission
 from tests.conftest import set_params
 from tests.workspace import PARTS, make_workspace
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from src.masks import PostprocessParams, clean, threshold_mask, upsample
+from src.postprocess import PostprocessParams, clean, threshold_mask, upsample
 from stages.prepare.traits import TraitParams, mask_traits, photo_traits
 
 OFF = PostprocessParams(threshold=0.5, smooth_px=0, min_component_px=0)

@@ -13,8 +13,8 @@ from src.stage import UserError
 from stages.train.augment import Augment, AugmentParams, noisy
 from stages.train.batches import Dataset, seed_for, shuffled
 from stages.train.checkpoint import Checkpoint
+from stages.train.cuda_graphs import record_graphs
 from stages.train.ema import decay_at
-from stages.train.graphs import record_graphs
 from stages.train.schedule import TrainParams, warmup_cosine
 from stages.train.trainer import Trainer
 from tests.conftest import ROOT, photo_and_mask
@@ -295,6 +295,18 @@ class TestGraphs:
         model(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
         assert len(calls) == 2
         assert capsys.readouterr().out == ""
+
+    def test_dropout_is_no_difference(self, monkeypatch, capsys):
+        monkeypatch.setitem(MODEL, "dropout", 0.5)
+        self.recorded(monkeypatch, lambda plain: plain)
+        assert capsys.readouterr().out == ""
+
+    def test_too_little_memory_is_not_taken_for_a_fault_of_the_model(self, monkeypatch):
+        def refuse(plain):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        with pytest.raises(torch.OutOfMemoryError):
+            self.recorded(monkeypatch, refuse)
 
     def test_the_plain_ones_are_used_if_they_do_not(self, monkeypatch, capsys):
         model = self.recorded(monkeypatch, lambda plain: lambda photos: 2 * plain(photos))

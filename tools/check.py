@@ -10,8 +10,8 @@ from typing import Any
 from src import sources, stage
 from src.compute import ComputeParams
 from src.losses import build_loss, known_losses
-from src.masks import PostprocessParams
 from src.models import check_arguments, known_variants
+from src.postprocess import PostprocessParams
 from stages.ensemble.mean import Ensembles
 from stages.predict.maps import PredictParams
 from stages.prepare.traits import TraitParams
@@ -84,7 +84,9 @@ def check_renamed(params: dict[str, Any]) -> None:
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
-    """Names that are not a variant's and can be a file's, and members that are among `variants` or ensembles before."""
+    """Raises UserError for an ensemble whose name is a variant's or cannot be a file's, or with a member that is not
+    in `variants` nor an ensemble listed before it.
+    """
     known = list(variants)
     for name, members in ensembles.items():
         if name in known_variants() or not re.fullmatch(r"\w+", name):

@@ -13,8 +13,8 @@ from src.compute import ComputeParams, launch
 from src.formats.metrics import METRICS, read_metrics
 from src.formats.model import load_model, model_path
 from src.images import read_photo, resize_photo
-from src.masks import AUTO, PostprocessParams, final_mask
 from src.pictures import HIT, write_picture
+from src.postprocess import AUTO, PostprocessParams, final_mask
 from stages.predict.maps import PredictParams, predict
 
 FOLDER = Path("demo")

@@ -1,7 +1,7 @@
 """loop: the training loop against its ceiling, and how long the real training of all variants will take.
 
-The ceiling is forward, loss, backward and update on one fixed batch. Both take turns, first as deterministic as the
-pipeline is and then not. Validating and saving are timed apart.
+The ceiling is forward, loss, backward and update on one fixed batch. Loop and ceiling are timed in turns, first in
+deterministic mode, as in the pipeline, then without it. Validation and checkpoints are timed separately.
 """
 
 import time

@@ -38,7 +38,7 @@ def run(report: Report, options: Options) -> None:
 
 
 def measured(variant: str, fabric: project.Fabric, options: Options) -> Row:
-    """Both take turns."""
+    """Times the prediction as the stage makes it and the bare forward passes, in turns."""
     settings, size = project.predict_params(options), project.sizes(options)[0]
     batches, turns = (2, 1) if options.miniature else (BATCHES, 3)
     count = batches * settings.batch_size

@@ -191,7 +191,7 @@ class Run:
         graphs: bool = True,
     ) -> None:
         self.fabric, self.batch, self.steps = fabric, batch, len(data[0]) // batch
-        self.train_photos, self.val_photos = len(data[0]), len(data[1])
+        self.val_photos = len(data[1])
         changes = {"epochs": epochs, "warmup_epochs": warmup_epochs, "batch_size": batch, "accumulate": 1}
         self.trainer = Trainer(
             fabric,

@@ -1,4 +1,7 @@
-"""The format of metrics/VARIANT.json: `threshold`, and the scores of `holdout` and `val`."""
+"""The format of metrics/VARIANT.json: `threshold` (0 to 1), and under `holdout` and `val` the metrics of that part.
+
+`summarise` in stages/evaluate/summary.py says what a part's metrics are.
+"""
 
 import json
 from pathlib import Path

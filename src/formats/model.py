@@ -22,7 +22,10 @@ def model_path(variant: str) -> Path:
 
 
 def save_model(path: Path, members: list[dict[str, Tensor]], about: dict[str, Any]) -> None:
-    """Writes the state dicts of `members`, models of one kind that predict together, and what made them."""
+    """Writes the state dicts of `members`, one model per trained fold, all of one architecture, and `about`.
+
+    `about` must be JSON and hold at least `variant` and `arguments`, from which `load_model` rebuilds the members.
+    """
     write_tensors(path, {str(number): member for number, member in enumerate(members)}, about)
 
 

@@ -13,14 +13,14 @@ PREDICTIONS = Path("data/predictions")
 
 
 def write_predictions(variant: str, part: str, maps: np.ndarray) -> None:
-    """Writes the maps of one part."""
+    """Writes `maps`, uint8 (N, S, S), to data/predictions/VARIANT/PART.npy."""
     folder = PREDICTIONS / variant
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{part}.npy", maps)
 
 
 def read_predictions(variant: str, part: str, expected: int) -> np.ndarray:
-    """The maps of one part, memory-mapped; raises UserError if there are not `expected` of them."""
+    """The maps of one part, uint8 (N, S, S), memory-mapped; raises UserError if N is not `expected`."""
     maps = np.load(PREDICTIONS / variant / f"{part}.npy", mmap_mode="r")
     if len(maps) != expected:
         raise UserError(

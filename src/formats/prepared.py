@@ -1,8 +1,8 @@
 """The format of data/prepared: what the rest of the pipeline knows of the photos, as arrays that can be memory-mapped.
 
     labelled/photos.npy        uint8 (N, S, S, 3), RGB
-    labelled/masks.npy         uint8 (N, S, S), values 0 and 1: at least half of the area behind a pixel is person
-    labelled/soft_masks.npy    uint8 (N, S, S), that area's share, from 0 to 255
+    labelled/masks.npy         uint8 (N, S, S), values 0 and 1; 1: at least half of the pixel's area is person
+    labelled/soft_masks.npy    uint8 (N, S, S), the share of the pixel's area that is person, 255 for all of it
     labelled/native_masks.npy  uint8, one dimension: the masks at native size, one bit per pixel, one after the other
     labelled/photos.csv        row i: id, file, height, width, coverage and the TRAITS of photo i
     test/photos.npy, test/photos.csv   likewise, in the submission's order, without what only a mask can tell
@@ -28,7 +28,10 @@ TRAITS = ("small", "cut", "grey", "glare")  # columns of photos.csv: what makes 
 def write_labelled(
     photos: np.ndarray, soft_masks: np.ndarray, native_masks: list[np.ndarray], rows: pd.DataFrame
 ) -> None:
-    """Writes the labelled part; `native_masks` holds one packed array (see `pack`) per photo."""
+    """Writes the labelled part: `photos` uint8 (N, S, S, 3), `soft_masks` uint8 (N, S, S), a row of `rows` per photo.
+
+    `native_masks` holds one packed array (see `pack`) per photo. masks.npy is made from `soft_masks`.
+    """
     LABELLED.mkdir(parents=True, exist_ok=True)
     np.save(LABELLED / PHOTOS, photos)
     np.save(LABELLED / MASKS, soft_masks >> 7)  # 1 from 128 on
@@ -55,12 +58,12 @@ def read_photos(part: Path) -> np.ndarray:
 
 
 def read_masks() -> np.ndarray:
-    """The labelled masks at the working size, memory-mapped."""
+    """The labelled masks at the working size, uint8 (N, S, S), values 0 and 1, memory-mapped."""
     return _read(LABELLED / MASKS)
 
 
 def read_soft_masks() -> np.ndarray:
-    """The labelled soft masks at the working size, memory-mapped."""
+    """The labelled soft masks at the working size, uint8 (N, S, S), values 0 to 255, memory-mapped."""
     return _read(LABELLED / SOFT_MASKS)
 
 

@@ -77,7 +77,7 @@ def _submission_order(root: Path, tests: dict[str, Path]) -> list[Path]:
     if not sample.exists():
         return [by_name[name] for name in sorted(by_name)]
     try:
-        ids = list(pd.read_csv(sample, dtype=str, usecols=["id"])["id"])
+        ids = list(pd.read_csv(sample, dtype=str, usecols=["id"], keep_default_na=False)["id"])
     except ValueError:
         raise UserError(f"{sample}: expected a CSV file with a column id") from None
     if sorted(ids) != sorted(by_name):

@@ -29,7 +29,10 @@ def part_indices(rows: pd.DataFrame, part: str) -> NDArray[np.int64]:
 
 
 class Fold(NamedTuple):
-    """One way to cut what the holdout leaves: the fold that selects the model, and the positions of the photos."""
+    """One split of the photos outside the holdout: fold `number` is val, all other folds are train.
+
+    `train` and `val` are positions in data/prepared, int64 (N,), ascending.
+    """
 
     number: int
     train: NDArray[np.int64]

@@ -1,6 +1,7 @@
 """Named groups of tensors with facts about them in one safetensors file: what models and checkpoints are kept as."""
 
 import json
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ def write_tensors(path: Path, groups: Groups, about: dict[str, Any]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {f"{group}.{name}": tensor for group, items in groups.items() for name, tensor in items.items()}
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(f".{os.getpid()}.partial")  # another process may be writing the same file
     # One metadata key: safetensors writes several in an order that changes from run to run.
     metadata = {"about": json.dumps(about)}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata)

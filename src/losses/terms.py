@@ -32,9 +32,9 @@ def dice_loss(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
 def soft_overlap(probability: Tensor, target: Tensor) -> Tensor:
     """How much of each pixel is rightly called person (N, 1, H, W): the smaller of the two shares.
 
-    Where the target is 0 or 1 this is the usual product. Between them a product would be largest for a probability of
-    1, the smaller one is largest from the target on: half a pixel of person asks for one half (Wang et al. 2023, "Dice
-    Semimetric Losses", arXiv 2303.16296: |x| + |y| - |x - y| is twice the smaller one).
+    For a target of 0 or 1 the minimum equals the usual product. For a target in between, the product keeps growing up
+    to a probability of 1, while the minimum stops growing at the target: a pixel that is half person asks for one half
+    (Wang et al. 2023, "Dice Semimetric Losses", arXiv 2303.16296: |x| + |y| - |x - y| is twice the minimum).
     """
     return torch.minimum(probability, target)
 

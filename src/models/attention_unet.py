@@ -60,8 +60,9 @@ class AttentionUNet(SegmentationModel):
 
 
 class AttentionGate(nn.Module):
-    """The additive gate of equations 1 and 2: how much of a skip (N, C, 2H, 2W) passes is decided at (H, W), by it and
-    by the coarser level's signal (N, `signal_channels`, H, W), and spread over the skip bilinearly."""
+    """The additive gate of equations 1 and 2. From a skip (N, C, 2H, 2W) and the coarser level's signal
+    (N, `signal_channels`, H, W) it computes a factor from 0 to 1 per pixel at (H, W), resizes that bilinearly to
+    (2H, 2W), and multiplies the skip by it."""
 
     def __init__(self, channels: int, signal_channels: int) -> None:
         super().__init__()

@@ -170,8 +170,9 @@ def crop_centre(x: Tensor, height: int, width: int) -> Tensor:
 def resize_bilinear(x: Tensor, height: int, width: int) -> Tensor:
     """`x` (N, C, h, w) bilinearly at (N, C, `height`, `width`), dtype and memory format kept: F.interpolate's numbers.
 
-    On a GPU that has to be deterministic, F.interpolate turns into a gather, backwards into an accumulating index_put;
-    there BilinearResize takes its place. On a CPU, F.interpolate is deterministic, and faster for few channels.
+    On a GPU in deterministic mode, torch computes F.interpolate by a gather, and its backward by an accumulating
+    index_put; BilinearResize is used there instead. On a CPU, F.interpolate is deterministic, and faster for few
+    channels.
     """
     if x.shape[-2:] == (height, width):
         return x
@@ -193,7 +194,7 @@ class BilinearResize(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        """The gradient (N, C, h, w), in channels_last, of one (N, C, H, W): the same dtype, sums kept in 32 bits."""
+        """The input's gradient (N, C, h, w), channels_last, from the output's (N, C, H, W): same dtype, 32-bit sums."""
         lines = gradients[0].permute(0, 2, 3, 1)  # as channels_last has them: half of a concatenation is not copied
         (count, height, width, channels), (small_height, small_width) = lines.shape, ctx.size
         # torch.compile looks through a cache, and would warn of it.
@@ -211,9 +212,10 @@ class BilinearResize(torch.autograd.Function):
 def bilinear_weights(small: int, large: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(`small`, `large`): how much each of `small` pixels in a row counts in each of the `large` it is resized to.
 
-    Built on the device, so that no step waits for a copy. In bf16 or fp16 like the gradient they weigh: scaled by
-    2 to 32 (u2net's, the gate's) they are odd multiples of 1/4 to 1/64, which 8 significant bits hold exactly. Other
-    scales round them by up to 2**-9 of themselves in bf16, no more than the gradient itself has been rounded.
+    Built on the device, so that no step waits for a copy. `dtype` is that of the gradient they are multiplied with, so
+    it may be bf16 or fp16. For the scales of u2net and the attention gate, 2 to 32, the weights are odd multiples of
+    1/4 to 1/64, which 8 significant bits hold exactly. For other scales bf16 rounds a weight by up to 2**-9 of its
+    value, no more than it has rounded the gradient itself.
     """
     pixels = torch.eye(small, device=device, dtype=torch.float64)
     return F.interpolate(pixels[None], size=large, mode="linear")[0].to(dtype)

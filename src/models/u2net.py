@@ -18,8 +18,8 @@ DILATED = (False, False, False, False, True, True)
 
 
 class U2Net(SegmentationModel):
-    """Channels `width` to 8 * `width`, inside the stages a quarter of it to 4 * `width`; if `small`, `width` and a
-    quarter of it in all stages.
+    """A stage returns `width` to 8 * `width` channels, and has a quarter of `width` to 4 * `width` inside it; if
+    `small`, every stage returns `width` and has a quarter of that inside.
 
     Outputs are the fused one and the six sides it is made from, finest first, all weighing the same in the loss, as in
     equation 1 of the paper. Once trained, the fused one is the answer. The paper has no dropout; ours is of whole

@@ -11,9 +11,9 @@ from src.formats.predictions import read_predictions
 from src.formats.prepared import LABELLED, TRAITS, NativeMasks, read_photos, read_rows
 from src.formats.scores import pictures_folder, write_tables
 from src.formats.split import part_indices, read_split
-from src.masks import AUTO, PostprocessParams, final_mask
 from src.pictures import captioned, write_picture
-from stages.evaluate.selection import choose
+from src.postprocess import AUTO, PostprocessParams, final_mask
+from stages.evaluate.choose_pictures import choose
 from stages.evaluate.summary import score_photos, summarise
 from stages.evaluate.threshold import best_threshold, threshold_curve
 
@@ -49,7 +49,8 @@ def draw(
 ) -> pd.DataFrame:
     """Writes the pictures of the photos worth looking at; returns a row for each.
 
-    `scores` and `rows` (of photos.csv) hold the same photos; `masks` gives the true and the predicted one of a place.
+    `scores` and `rows` (of photos.csv) hold the same photos. `masks(position)` returns the true and the
+    predicted mask, uint8 (H, W; 0 and 1), of the photo at `position` in them.
     """
     photos, table = read_photos(LABELLED), []
     for kind, place, position in choose(scores["dice"], rows[list(TRAITS)]):

@@ -11,8 +11,8 @@ WIDTH = 0.02  # of the band along the outline, in diagonals of the photo: the pa
 def boundary_iou(predicted: np.ndarray, target: np.ndarray) -> float:
     """Boundary IoU (Cheng et al., CVPR 2021) of two masks (H, W; 0 and 1): the IoU of their bands inside the outline.
 
-    A band is what of the person lies within 2 % of the diagonal of the background; beyond the photo is background too,
-    as in the authors' code. 1 if nobody is there and nobody was predicted.
+    A band is the part of the person that is at most 2 % of the photo's diagonal away from background. What lies beyond
+    the photo's edge counts as background, as in the authors' code. 1 if nobody is there and nobody was predicted.
     """
     return iou(_band_counts(predicted, target))
 

@@ -1,4 +1,4 @@
-"""The leaderboard's own number, and what explains it, for the photos of one part."""
+"""The scores of each photo of one part, and the metrics of the part, such as its mean Dice, made from them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from tqdm.contrib.concurrent import thread_map
 
 from src.bootstrap import interval
 from src.formats.prepared import TRAITS, NativeMasks
-from src.masks import PostprocessParams, clean, threshold_mask, upsample
+from src.postprocess import PostprocessParams, clean, threshold_mask, upsample
 from stages.evaluate.boundary import boundary_iou
 from stages.evaluate.dice import Counts, count, dice, iou, precision, recall
 

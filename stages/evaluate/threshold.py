@@ -14,7 +14,7 @@ from tqdm.contrib.concurrent import thread_map
 
 from src.formats.prepared import NativeMasks
 from src.formats.scores import THRESHOLDS
-from src.masks import upsample
+from src.postprocess import upsample
 
 
 def threshold_curve(maps: np.ndarray, indices: Iterable[int], masks: NativeMasks) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ def main(variant: str) -> None:
     labelled, split = read_photos(LABELLED), read_split()
     photos = {part: labelled[part_indices(split, part)] for part in ("val", "holdout")} | {"test": read_photos(TEST)}
     for part, these in photos.items():
-        # The members after the first have learned from the val photos.
+        # With train.folds above 1, only the first member has not been trained on the val photos.
         chosen = model.members[0] if part == "val" else model
         with explain_out_of_memory("lower predict.batch_size or predict.scale"):
             maps = predict(fabric, chosen, these, params, f"{variant} {part}")

@@ -9,9 +9,9 @@ from src.formats.prepared import LABELLED, read_rows
 from src.page.render import render
 from stages.report import sections
 from stages.report.convergence import read_convergence
+from stages.report.dvc_curves import write_curves
 from stages.report.leaderboard import headline, leaderboard, markdown
 from stages.report.suggestions import next_steps
-from stages.report.tables import write_curves
 
 REPORT = Path("report")
 

@@ -10,9 +10,10 @@ COLUMNS = ("dice", "dice_low", "dice_high", "dice_raw", "iou", "boundary_iou", "
 
 
 def leaderboard(variants: list[str], ensembles: list[str], release: str) -> dict[str, Any]:
-    """Their holdout metrics and val Dice, sorted by holdout Dice; which of them leads, and which trained model.
+    """What report/leaderboard.json holds: `release`, `leader` (the best), `model` (the best that is no ensemble), and
+    `variants`, a row of holdout metrics and val Dice for each variant and ensemble, highest holdout Dice first.
 
-    `behind` is how much a variant lacks to the leader on the same photos, with a 95 % bootstrap interval of that.
+    `behind` is the leader's Dice minus the row's, the mean over the same photos, with its 95 % bootstrap interval.
     """
     rows = []
     for variant in [*variants, *ensembles]:

@@ -5,8 +5,8 @@ from src.formats.metrics import read_metrics
 from src.formats.predictions import read_predictions
 from src.formats.prepared import TEST, read_rows
 from src.formats.submission import SUBMISSIONS, write_submission
-from src.masks import PostprocessParams
-from stages.submit.encode import submission
+from src.postprocess import PostprocessParams
+from stages.submit.rows import submission
 
 
 def main(variant: str) -> None:

@@ -45,8 +45,8 @@ class AugmentParams(Section):
 class Augment(nn.Module):
     """Photos and masks, uint8 (N, 3, H, W) and (N, 1, H, W), to changed ones of the same kind and shape.
 
-    Photos are square. What decides about a photo is drawn on the CPU, so that no GPU is waited for, its noise on the
-    device; both from torch's default generators, which torch.manual_seed seeds together.
+    Photos are square. All random decisions are drawn on the CPU, so that it never waits for the GPU; only the noise is
+    drawn on the device. Both come from torch's default generators, which torch.manual_seed seeds together.
     """
 
     def __init__(self, params: AugmentParams) -> None:
@@ -69,8 +69,8 @@ class Augment(nn.Module):
         for share, change in self.changes:
             chosen = torch.rand(len(photos)) < share
             if count := int(chosen.sum()):
-                # The chosen ones to the front, and all back to their places: writing to places is slow on a
-                # deterministic GPU, reading from them is not.
+                # Move the chosen photos to the front, change them, and move all back. On a deterministic GPU indexed
+                # reads are fast; indexed writes, such as changed[chosen] = ..., are slow.
                 order = torch.cat([chosen.nonzero(), (~chosen).nonzero()]).flatten()
                 back = order.argsort().to(photos.device, non_blocking=True)
                 changed = changed[order.to(photos.device, non_blocking=True)]

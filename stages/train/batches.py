@@ -52,11 +52,14 @@ class Dataset:
         return self.held[0][places], self.held[1][places]
 
     def batches(self, parts: Iterable[Tensor]) -> Iterator[Batch]:
-        """One batch for each of `parts`."""
+        """One batch for each of `parts`, which are places as `batch` takes them, int64 (B,).
+
+        If the photos are not held on the device, a thread fetches the next batch while the caller uses this one.
+        """
         if self.resident:
             yield from map(self.batch, parts)
             return
-        # A new thread starts on the first GPU, whichever this process has.
+        # Each thread has a current GPU of its own, at first GPU 0; this process may have another one.
         start = (torch.cuda.set_device, (self.device,)) if self.device.type == "cuda" else (None, ())
         with ThreadPoolExecutor(1, "prefetch", *start) as pool:
             ahead = None
@@ -75,7 +78,8 @@ class Dataset:
         chosen = self.indices[places.numpy()]
         photos = torch.from_numpy(self.photos[chosen]).permute(0, 3, 1, 2).contiguous()
         masks = torch.from_numpy(self.masks[chosen]).unsqueeze(1)
-        # A copy from pinned memory does not hold up the thread that asks for it. What is copied once would stay pinned.
+        # Copies from pinned memory run in the background. Photos that are held on the device are copied only once, and
+        # torch would keep the memory for that pinned afterwards.
         if self.device.type == "cuda" and not self.resident:
             photos, masks = photos.pin_memory(), masks.pin_memory()
         return photos.to(self.device, non_blocking=True), masks.to(self.device, non_blocking=True)

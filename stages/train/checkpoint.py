@@ -55,9 +55,10 @@ class State(NamedTuple):
 
 
 class Checkpoint:
-    """The state of one run, in `folder` under its `key`; `interval` is how many seconds it is due after the last one.
+    """The file in `folder` that holds the state of the run `key`, due again `interval` seconds after the last save.
 
-    At full width it is several hundred megabytes, which take as long to write as a GPU needs for an epoch.
+    The interval is there since a full-width state has several hundred megabytes, and writing them takes as long as an
+    epoch on a GPU.
     """
 
     def __init__(self, folder: Path, key: str, interval: float = 0.0) -> None:
@@ -86,7 +87,8 @@ class Checkpoint:
     def remove(self) -> None:
         """Forgets the run, which is finished."""
         self.path.unlink(missing_ok=True)
-        self.path.with_suffix(".partial").unlink(missing_ok=True)
+        for partial in self.path.parent.glob(f"{self.path.stem}.*.partial"):  # of a process that was killed
+            partial.unlink(missing_ok=True)
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
@@ -98,7 +100,8 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 def load_optimizer_tensors(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     """Puts back what `optimizer_tensors` gave.
 
-    Each tensor gets its parameter's memory layout, as if it had grown there: a fused update relies on it.
+    Each tensor gets its parameter's memory format, such as channels_last, as it had when the optimizer made it: the
+    fused update relies on that.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     states: dict[int, dict[str, Tensor]] = defaultdict(dict)

@@ -30,7 +30,7 @@ def check_run(params: TrainParams, train: Dataset, val: Dataset, processes: int)
 
 
 def check_finite(epoch: int, losses: Tensor, norms: Tensor, rates: list[float]) -> None:
-    """Raises UserError if the losses of the steps of `epoch` end in ones that are infinite or NaN.
+    """Raises UserError if the last loss of `epoch` is infinite or NaN; it names the first step from which on all were.
 
     `losses` and `norms`, of the gradient before clipping, are (steps,); `rates` are the learning rates.
     """

@@ -9,7 +9,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from src.models.blocks import SegmentationModel
 
-ENOUGH = 8  # photos for statistics of their own
+ENOUGH = 8  # photos per process; with fewer of them, BatchNorm takes its statistics over all GPUs
 
 
 def decay_at(step: int, decay: float) -> float:
@@ -21,7 +21,7 @@ def decay_at(step: int, decay: float) -> float:
 class WeightAverage:
     """An exponential moving average of the parameters and BatchNorm statistics of `source`.
 
-    It is a model of its own, in `model`, which `update` moves towards the weights that `source` then has.
+    The average is itself a model, `model`; each `update` moves it towards the weights that `source` has at that time.
     """
 
     def __init__(self, source: SegmentationModel, decay: float) -> None:
@@ -34,7 +34,7 @@ class WeightAverage:
         get_ema_multi_avg_fn(decay_at(step, self.decay))(self.averaged, self.latest, None)
 
     def share_statistics(self, fabric: Fabric) -> None:
-        """Makes the averages of all processes one: the BatchNorm statistics of each come from other photos."""
+        """Averages the BatchNorm statistics of `model` over all processes, since each process has seen other photos."""
         kept = self.model.state_dict().keys()  # not what is fixed, such as the colours' mean
         for name, buffer in self.model.named_buffers():
             if name in kept and buffer.is_floating_point():

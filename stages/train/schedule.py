@@ -1,4 +1,4 @@
-"""How long a model trains, and how much its weights may change at each step, as a pure function of the step."""
+"""The params of a training (`BUDGET.train`), and the learning rate at each step, which depends on them alone."""
 
 import math
 from typing import Annotated

@@ -14,8 +14,8 @@ from src.models.blocks import SegmentationModel
 from stages.train.batches import PERSON, Batch, Dataset, seed_for, shuffled
 from stages.train.checkpoint import Checkpoint, State, load_optimizer_tensors, optimizer_tensors
 from stages.train.checks import check_finite, check_run
+from stages.train.cuda_graphs import can_record, record_graphs
 from stages.train.ema import WeightAverage, share_batch_statistics
-from stages.train.graphs import can_record, record_graphs
 from stages.train.logger import Logger
 from stages.train.schedule import TrainParams, learning_rate
 from stages.train.supervision import deep_supervision
@@ -72,7 +72,7 @@ class Trainer:
         groups = model.parameter_groups(params.learning_rate)
         self.rates = [group["lr"] / params.learning_rate for group in groups]  # each group's share of the rate
         self.scaler = getattr(fabric.strategy.precision, "scaler", None)  # of the gradient, in fp16 alone
-        # Fabric cannot clip where the optimizer itself takes out the scale, which a fused one does.
+        # A fused optimizer divides by the gradient scale itself, and Fabric then cannot clip: none is taken in fp16.
         optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=self.scaler is None)
         if cuda_graphs and can_record(fabric, params.accumulate):
             record_graphs(fabric, model, (params.batch_size, *train.shape))

@@ -155,10 +155,10 @@ def _request_zip(api: Any, params: Params, archive: Path) -> None:
 
 
 def call_kaggle(call: Callable[[Any], T], params: Params) -> T:
-    """`call(api)` with the client, signed in; tried again, a few times, when the fault may pass.
+    """What `call(api)` returns, `api` being the client, signed in; a fault that may pass is tried again a few times.
 
-    Raises UserError that says what to do otherwise. Neither it nor anything that is printed holds what the client would
-    tell about a fault: that can be an address that works as a password, or a request's headers.
+    Raises UserError that says what to do if it stays, OSError if the disk is full. No message repeats the client's own
+    text about a fault: it can hold an address that works as a password, or a request's headers.
     """
     api: Any = None
     for number, pause in enumerate((*PAUSES, None), start=1):

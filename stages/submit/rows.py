@@ -5,7 +5,7 @@ import pandas as pd
 from tqdm.contrib.concurrent import thread_map
 
 from src.formats.rle import encode
-from src.masks import PostprocessParams, final_mask
+from src.postprocess import PostprocessParams, final_mask
 
 
 def submission(maps: np.ndarray, rows: pd.DataFrame, threshold: float, params: PostprocessParams) -> pd.DataFrame:

@@ -39,10 +39,12 @@ def record_graphs(fabric: Fabric, model: SegmentationModel, shape: tuple[int, in
     noise = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     photos = noise.to(fabric.device)
     plain = model.train().forward
-    # Recorded casts must happen at each step, so none may be remembered from the last one.
+    # Every replay must cast the weights anew, since they have changed; autocast's cache would leave the cast out.
     with torch.autocast(fabric.device.type, kind, enabled=kind is not None, cache_enabled=False):
         try:
             torch.cuda.make_graphed_callables(model, (torch.zeros_like(photos),), allow_unused_input=True)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise UserError(
@@ -56,9 +58,11 @@ def record_graphs(fabric: Fabric, model: SegmentationModel, shape: tuple[int, in
 
 
 def gradient(model: SegmentationModel, forward: Callable[[Tensor], Logits], photos: Tensor) -> Tensor:
-    """The gradient of the outputs' mean square, of all parameters in a row, float32."""
+    """The gradient of the outputs' mean square, of all parameters in a row, float32; dropout draws alike each time."""
+    torch.manual_seed(0)
     outputs = forward(photos)
     outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
-    total = torch.stack([output.float().square().mean() for output in outputs]).sum()
+    # Enlarged, since 16 bits would round the gradient of a single pixel of a mean to nothing.
+    total = 1024 * torch.stack([output.float().square().mean() for output in outputs]).sum()
     found = torch.autograd.grad(total, list(model.parameters()), allow_unused=True)
     return torch.cat([part.float().flatten() for part in found if part is not None])
