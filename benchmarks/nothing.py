@@ -17,7 +17,7 @@ from benchmarks import in_turns, machine, spread
 from tests.conftest import ROOT, Project, copy_project
 from tests.warm import warm_python
 
-BOUND = 2.0
+BOUND = 1.5
 
 
 def main() -> None:

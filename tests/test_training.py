@@ -1,5 +1,7 @@
 """Training: augmentation, schedule, what is kept, what is refused."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from stages.train.augment import Augment, AugmentParams, noisy
 from stages.train.batches import Dataset, seed_for, shuffled
 from stages.train.checkpoint import Checkpoint
 from stages.train.cuda_graphs import record_graphs
-from stages.train.ema import decay_at
+from stages.train.ema import decay_at, share_batch_statistics
 from stages.train.schedule import TrainParams, warmup_cosine
 from stages.train.trainer import Trainer
 from tests.conftest import ROOT, photo_and_mask
@@ -321,3 +323,13 @@ class TestGraphs:
 
         with pytest.raises(UserError, match=r"compute\.cuda_graphs: this model cannot be recorded \(operation not"):
             self.recorded(monkeypatch, refuse)
+
+
+@pytest.mark.parametrize(("batch_size", "shared"), [(16, True), (64, False)])
+def test_few_photos_on_each_of_several_gpus_share_their_statistics(batch_size, shared):
+    fabric = SimpleNamespace(world_size=8, device=torch.device("cuda"))  # what decides; eight GPUs are not at hand
+    model = models.build("unet", MODEL)
+    names = set(model.state_dict())
+    made = share_batch_statistics(fabric, model, batch_size)
+    assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in made.modules()) == shared
+    assert set(made.state_dict()) == names
