@@ -124,7 +124,8 @@ def main(variant: str) -> None:
     try:
         best = [train_fold(fabric, settings, *each) for each in zip(folds, folders, checkpoints, strict=True)]
     except KeyboardInterrupt:
-        shutil.rmtree(plots, ignore_errors=True)
+        if fabric.is_global_zero:  # the one that writes there
+            shutil.rmtree(plots, ignore_errors=True)
         again = "interrupted; start the same command again to go on from the last checkpoint"
         raise stage.UserError(again) from None
     if fabric.is_global_zero:
