@@ -15,8 +15,8 @@ from src.stage import UserError
 
 HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 # How far the outputs and the gradient may be from the plain ones, in size. Their directions say nothing: where kernels
-# round differently, a deep network in 16 bits soon has another gradient. That of u2net on noise is at right angles to the
-# one in 32 bits, and within 2 % as long.
+# round differently, a deep network in 16 bits soon has another gradient. That of u2net on noise is at right angles to
+# the one in 32 bits, and within 2 % as long.
 APART = 0.25
 
 
@@ -34,8 +34,8 @@ def record_graphs(fabric: Fabric, model: SegmentationModel, shape: tuple[int, in
 
     In eval mode it runs as before. Weights and statistics keep their values and their places in memory. The recorded
     passes are compared with the plain ones on noise; if their outputs or gradients are of another size, the plain ones
-    stay, and a line says so. Raises UserError if something in the model cannot be recorded, such as a decision that depends on what is
-    in a tensor.
+    stay, and a line says so. Raises UserError if something in the model cannot be recorded, such as a decision that
+    depends on what is in a tensor.
     """
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}  # recording runs the model
     kind = HALF.get(fabric.strategy.precision.precision)
