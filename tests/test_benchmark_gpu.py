@@ -18,7 +18,7 @@ from benchmarks.gpu.report import tables
 from benchmarks.gpu.runner import Options, Part, run_parts
 from tests.conftest import ROOT
 
-PARTS = ("exact", "loop", "minutes", "sync", "predict")
+PARTS = ("exact", "loop", "pipeline", "minutes", "sync", "predict")
 VARIANTS = 8
 
 
@@ -73,7 +73,7 @@ def test_the_loop_is_timed_with_each_variant_deterministic_and_not(whole):
 
 
 def test_a_killed_pipeline_ends_in_the_same_bytes(whole):
-    (row,) = read(whole[0], "minutes")["sections"]["pipeline"]
+    (row,) = read(whole[0], "pipeline")["sections"]["pipeline"]
     assert row["killed"] and row["went_on"] and row["same_bytes"]
     assert 0 < row["holdout_dice"] < 1
     (training,) = read(whole[0], "minutes")["sections"]["training"]

@@ -263,7 +263,7 @@ class TestContinuousIntegration:
             clone.run("dvc", "pull")
         for file, old, new, stage in (
             ("params.yaml", "loss: bce_dice", "loss: combined_edge", "train@unet"),
-            ("src/submission.py", '"""', '"""Changed. ', "submit@unet"),
+            ("stages/submit/rows.py", '"""', '"""Changed. ', "submit@unet"),
             ("metrics/unet.json", '"dice": 0.', '"dice": 0.9', "evaluate@unet"),
         ):
             path = clone.root / file
