@@ -24,8 +24,8 @@ def main() -> None:
         raw = list_raw(fetch(Params(seed=0, labelled=LABELLED, test=TEST, size=SIZE), Path(folder)))
 
         def ours() -> None:
-            prepare_labelled(raw, 256, traits)
-            prepare_test(raw, 256, traits)
+            prepare_labelled(raw, 256, 100, traits)
+            prepare_test(raw, 256, 100, traits)
 
         def bound() -> None:
             with ThreadPoolExecutor(os.cpu_count()) as pool:

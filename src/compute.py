@@ -1,9 +1,7 @@
 """Where the arithmetic happens: device, precision and determinism, by Lightning Fabric."""
 
-import ctypes
 import os
 import re
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,20 +12,20 @@ from lightning_fabric import Fabric
 from pydantic import Field
 from torch import nn
 
-from src.stage import Section, UserError
+from src.stage import Section, UserError, end_with_parent
 
 
 class ComputeParams(Section):
     """The block `compute` of params.yaml."""
 
     device: Literal["auto", "cpu", "cuda"]
-    devices: Annotated[int, Field(ge=1)]
-    num_nodes: Annotated[int, Field(ge=1)]
+    devices: Annotated[int, Field(ge=1, le=64)]
+    num_nodes: Annotated[int, Field(ge=1, le=1024)]
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"]
     cuda_graphs: bool
     compile: bool
     deterministic: bool
-    checkpoint_seconds: Annotated[float, Field(ge=0)]
+    checkpoint_seconds: Annotated[float, Field(ge=0, le=86400)]
 
     @property
     def on_one_device(self) -> "ComputeParams":
@@ -36,7 +34,8 @@ class ComputeParams(Section):
 
 
 def launch(params: ComputeParams) -> Fabric:
-    """A launched Fabric; raises UserError for a device that this machine does not have or cannot use.
+    """A launched Fabric; raises UserError for devices that this machine does not have or cannot use, and for several
+    machines if this process was not started as one of theirs.
 
     `device: auto` takes a CUDA GPU, else the CPU. `precision: auto` takes what the GPU has in hardware: bf16 (from
     Ampere on), else fp16 with a gradient scaler (Volta and Turing, such as a T4), else 32 bits. On a CPU it takes 32
@@ -46,6 +45,8 @@ def launch(params: ComputeParams) -> Fabric:
     precision = params.precision if params.precision != "auto" else best_precision(device)
     if precision == "16-mixed" and device == "cpu":
         raise UserError("params.yaml: compute.precision: 16-mixed needs a GPU; set it to auto or 32-true")
+    if params.num_nodes > 1:
+        check_nodes(params.num_nodes)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
     torch.use_deterministic_algorithms(params.deterministic)
     # Otherwise every new tensor is first filled with NaN, a kernel each, which only helps to find uses of unset memory.
@@ -56,6 +57,21 @@ def launch(params: ComputeParams) -> Fabric:
     if not fabric.is_global_zero:
         end_with_parent()
     return fabric
+
+
+def check_nodes(count: int) -> None:
+    """Raises UserError if nothing says where the other of `count` machines are: this one would wait for them for ever.
+
+    Says where it waits if something does. SLURM and the like tell Fabric by variables of their own.
+    """
+    if any(name in os.environ for name in ("SLURM_NTASKS", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE", "KUBERNETES_PORT")):
+        return
+    if missing := [name for name in ("MASTER_ADDR", "NODE_RANK") if name not in os.environ]:
+        raise UserError(
+            f"params.yaml: compute.num_nodes is {count}, but {' and '.join(missing)} are not set; start it on each "
+            "machine as docs/scaling.md says, or set num_nodes to 1"
+        )
+    print(f"waiting for {count} machines at {os.environ['MASTER_ADDR']}", file=sys.stderr, flush=True)
 
 
 def find_device(params: ComputeParams) -> Literal["cpu", "cuda"]:
@@ -107,15 +123,6 @@ def best_precision(device: str) -> Literal["32-true", "16-mixed", "bf16-mixed"]:
     if capability >= (8, 0):
         return "bf16-mixed"
     return "16-mixed" if capability >= (7, 0) else "32-true"
-
-
-def end_with_parent() -> None:
-    """Makes the system kill this process when its parent ends, so that it does not wait for the parent for ever.
-
-    Linux alone offers it (prctl(2), PR_SET_PDEATHSIG); elsewhere nothing happens.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def device_name(fabric: Fabric) -> str:

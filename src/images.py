@@ -1,29 +1,45 @@
 """Reading photos and masks from files, whatever their encoding."""
 
+import warnings
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field
 
+from src.files import check_file
 from src.stage import UserError
+
+Image.MAX_IMAGE_PIXELS = None  # _decode has a limit of its own
+warnings.filterwarnings("ignore", module="PIL")
+FORMATS = ("PNG", "JPEG", "WEBP")
+BYTES_PER_PIXEL = 16  # no file of these formats has more
+MOST = 1000  # OpenCV itself takes no more than 2^30 pixels
+ImageSize = Annotated[int, Field(ge=32, le=4096)]
+Megapixels = Annotated[int, Field(ge=1, le=MOST)]
 
 # Our own error names the file; OpenCV's warning about the same file would only stand beside it.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def read_photo(path: Path) -> np.ndarray:
-    """The photo as RGB, uint8 (H, W, 3), turned upright by its EXIF tag; raises UserError if it cannot be decoded."""
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+def read_photo(path: Path, most: Megapixels = MOST) -> np.ndarray:
+    """The photo as RGB, uint8 (H, W, 3), turned upright by its EXIF tag.
+
+    Raises UserError if it cannot be decoded, or has more than `most` million pixels.
+    """
+    return cv2.cvtColor(_decode(path, most, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def read_mask(path: Path) -> np.ndarray:
+def read_mask(path: Path, most: Megapixels = MOST) -> np.ndarray:
     """The mask as uint8 (H, W) with values 0 and 1: person is whatever is above zero in any channel.
 
     This holds for 0/1 and 0/255 values, for 1, 8 and 16 bits, and for RGB, palette and greyscale files alike; an alpha
-    channel says nothing. Raises UserError if the file cannot be decoded.
+    channel says nothing. Raises UserError if the file cannot be decoded, or has more than `most` million pixels.
     """
-    pixels = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    pixels = _decode(path, most, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     return (pixels.max(axis=2) > 0).astype(np.uint8) if pixels.dtype != np.uint8 else _any_channel(pixels)
 
 
@@ -51,11 +67,38 @@ def _any_channel(pixels: np.ndarray) -> np.ndarray:
     return _binary(cv2.bitwise_or(cv2.bitwise_or(blue, green), red), 0)
 
 
-def _decode(path: Path, flags: int) -> NDArray:
-    data = np.fromfile(path, np.uint8)
-    if not data.size:
+def _decode(path: Path, most: Megapixels, flags: int) -> NDArray:
+    check_file(path)
+    if not path.stat().st_size:
         raise UserError(f"{path}: the file is empty; replace it")
-    pixels = cv2.imdecode(data, flags)  # imread would return half of a JPEG file that is cut short
+    (width, height), megabytes = _size(path), path.stat().st_size / 1e6
+    if max(width * height / 1e6, megabytes / BYTES_PER_PIXEL) > most:
+        raise UserError(
+            f"{path}: {width} x {height} pixels, {megabytes:.1f} MB, are more than max_megapixels: {most} in "
+            "params.yaml lets in; make it smaller, or raise that"
+        )
+    try:
+        # imread would return half of a JPEG file that is cut short.
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags)
+    except cv2.error:
+        pixels = None
     if pixels is None:
-        raise UserError(f"{path}: not a readable image (damaged, cut short, or of another type); replace it")
+        raise _unreadable(path)
     return pixels
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height, from the file's header alone: to decode it may take any amount of memory."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return image.size
+    except OSError as error:
+        if error.errno:  # it could not be read at all
+            raise
+        raise _unreadable(path) from None
+    except Exception:  # each of Pillow's decoders has its own errors for a damaged header
+        raise _unreadable(path) from None
+
+
+def _unreadable(path: Path) -> UserError:
+    return UserError(f"{path}: not a readable image (damaged, cut short, or no PNG, JPEG or WebP); replace it")

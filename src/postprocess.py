@@ -28,7 +28,7 @@ class PostprocessParams(Section):
 
     threshold: Annotated[float | Literal["auto"], BeforeValidator(_number_or_auto)]
     smooth_px: Annotated[int, Field(ge=0, le=255), AfterValidator(_odd_or_zero)]
-    min_component_px: Annotated[int, Field(ge=0)]
+    min_component_px: Annotated[int, Field(ge=0, le=2**30)]
 
 
 def final_mask(

@@ -1,20 +1,47 @@
-"""What every stage shares: how it reads its params, and how it ends when the user made a mistake.
+"""What every stage shares: how it reads its params, and how it ends when something is wrong.
 
 Every stage depends on this file, so a change here reruns all of them: keep it tiny.
 """
 
+import ctypes
+import errno
 import inspect
+import os
+import re
+import reprlib
+import signal
 import sys
-from collections.abc import Callable
-from functools import reduce
+from collections.abc import Callable, Iterator
+from functools import cache, reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 PARAMS = Path("params.yaml")
 MADE = ("data", "metrics", "models", "plots", "report", "submissions")  # what stages write to
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Libraries tell of a full disk in words of their own: shutil, safetensors, numpy, tempfile, SQLite.
+NO_ROOM_WORDS = re.compile(
+    r"\[Errno (28|27|122)\]|code: (28|27|122)\b|\d+ requested and \d+ written|No usable temporary directory"
+    r"|disk is full|disk I/O error"
+)
+# What the machine or its owner does not allow; a missing file is not among these, since it may be our mistake.
+REFUSED = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.EIO,
+)
+LONGEST = 3000  # characters of an error
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]  # of a variant, loss, source ...: also a file's name
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 T = TypeVar("T")
 
 
@@ -25,21 +52,41 @@ class UserError(Exception):
 class Section(BaseModel):
     """Base of a section of params.yaml: no unknown key, no missing key, no silent conversion of types."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, but a key that stands twice is an error instead of the last one winning in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return super().construct_mapping(node, deep)
 
 
 def read_params(key: str, schema: type[T]) -> T:
     """The value of params.yaml at the dotted `key` ("": all of it), checked against `schema`; raises UserError."""
+    if not PARAMS.is_file():
+        raise UserError(f"{PARAMS} is missing here; run from the project's root folder")
     try:
-        params = yaml.safe_load(PARAMS.read_text())
-        value = reduce(lambda node, name: node[name], key.split(".") if key else [], params)
-    except FileNotFoundError:
-        raise UserError(f"{PARAMS} is missing here; run from the project's root folder") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{PARAMS} is not valid YAML: {' '.join(str(error).split())}") from None
+        value = reduce(lambda node, name: node[name], key.split(".") if key else [], _parse(PARAMS.read_bytes()))
     except (KeyError, TypeError):
         raise UserError(f"{PARAMS}: the key {key} is missing; add it") from None
     return check(key, value, schema)
+
+
+@cache
+def _parse(text: bytes) -> Any:
+    try:
+        return yaml.load(text.decode(), _Loader)
+    except RecursionError:
+        raise UserError(f"{PARAMS} is nested too deeply") from None
+    # What Python's own int, date and codecs say of a value they cannot make comes out of PyYAML as it is.
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UserError(f"{PARAMS} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def check(key: str, value: object, schema: type[T]) -> T:
@@ -52,7 +99,7 @@ def check(key: str, value: object, schema: type[T]) -> T:
             where = ".".join([key, *(str(part) for part in e["loc"])])
             known = sorted(getattr(schema, "model_fields", {}))
             hint = f"; the keys here are {', '.join(known)}" if e["type"] == "extra_forbidden" and known else ""
-            got = "" if e["type"] in ("extra_forbidden", "missing") else f", got {e['input']!r}"
+            got = "" if e["type"] in ("extra_forbidden", "missing") else f", got {reprlib.repr(e['input'])}"
             problems.append(f"{where}: {e['msg'][0].lower()}{e['msg'][1:]}{got}{hint}")
         raise UserError(f"{PARAMS}: {'; '.join(problems)}") from None
 
@@ -70,14 +117,74 @@ def signature_schema(function: Callable[..., Any], skip: tuple[str, ...] = ("sel
 def run(main: Callable[..., None]) -> None:
     """Runs a stage's main with the command line's arguments.
 
-    A UserError becomes one line and exit status 1, and so does a missing file that an earlier stage should have made.
+    What the user or the machine is to blame for becomes one line and exit status 1: a UserError, a full disk, a file
+    that may not be read or written, and a missing one that an earlier stage should have made. All else is a traceback.
     """
+    if "DVC_STAGE" in os.environ:
+        end_with_parent()
     try:
         main(*sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except FileNotFoundError as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if message := explain(error):
+            sys.exit(message)
+        raise
+
+
+def explain(error: BaseException) -> str:
+    """The line for what the user or the machine is to blame for; empty for a fault of ours."""
+    message = ""
+    if isinstance(error, UserError):
+        message = str(error)
+    elif isinstance(error, KeyboardInterrupt):
+        message = "interrupted; start the same command again"
+    elif no_room(error):
+        message = f"no room left on the disk{_named(error)}; make room and run the same command again"
+    elif isinstance(error, OSError) and error.errno in REFUSED and error.filename:
+        message = f"{error.filename}: {os.strerror(error.errno).lower()}; mend that and run the same command again"
+    elif isinstance(error, FileNotFoundError):
         missing = error.filename or str(error).rsplit(": ", 1)[-1]  # safetensors gives no file name
-        if Path(missing).parts[:1] not in [(folder,) for folder in MADE]:
-            raise
-        sys.exit(f"error: {missing} is missing; dvc repro makes it, dvc pull fetches it")
+        if Path(missing).parts[:1] in [(folder,) for folder in MADE]:
+            message = f"{missing} is missing; dvc repro makes it, dvc pull fetches it"
+    # What could steer a terminal, such as an escape code in a file's name, is spelled out.
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in message)
+    return f"error: {plain if len(plain) < LONGEST else plain[:LONGEST] + ' ...'}" if plain else ""
+
+
+def _explain_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """For what goes wrong before `run`: torch cannot even be imported where there is no room for temporary files."""
+    if message := explain(error):
+        print(message, file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _explain_uncaught
+
+
+def end_with_parent() -> None:
+    """Makes the system kill this process when its parent ends: a stage whose dvc was killed must not work on beside
+    the one that is started next.
+
+    Linux alone offers it (prctl(2), PR_SET_PDEATHSIG); elsewhere nothing happens.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether a full disk is behind `error`."""
+    return any(
+        (isinstance(link, OSError) and link.errno in NO_ROOM) or NO_ROOM_WORDS.search(str(link))
+        for link in _chain(error)
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _named(error: BaseException) -> str:
+    names = [link.filename for link in _chain(error) if isinstance(link, OSError) and link.filename]
+    return f" for {names[0]}" if names else ""

@@ -14,9 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 USER, KEY, TOKEN = "tester", "KEY-that-must-stay-secret", "TOKEN-that-must-stay-secret"
+REFRESH = "REFRESH-that-must-stay-secret"  # of an OAuth login
 SIGNATURE = "SIGNATURE-that-must-stay-secret"  # of the store's addresses: who has one can read the file
 BASIC = base64.b64encode(f"{USER}:{KEY}".encode()).decode()
-SECRETS = (KEY, TOKEN, SIGNATURE, BASIC)
+SECRETS = (KEY, TOKEN, REFRESH, SIGNATURE, BASIC)
 API = "/api/v1/"
 CUT, STALL = "cut", "stall"  # faults that are no status: the connection is closed, or nothing more comes
 

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,15 @@ import pytest
 import yaml
 
 from src.formats import rle
+from src.formats.raw import CHECKSUMS
 from src.sources import kaggle
 from src.sources.archive import NoRoomError, unpack
 from src.stage import UserError
+from stages.download.place import checksums
 from tests.conftest import ROOT, Project
-from tests.kaggle_server import BASIC, CUT, KEY, SECRETS, STALL, TOKEN, USER, KaggleServer
+from tests.kaggle_server import BASIC, CUT, KEY, REFRESH, SECRETS, STALL, TOKEN, USER, KaggleServer
 from tools.upload.hand_in import check_submission
+from tools.upload.record import COLUMNS
 
 SLUG, DATASET = "people-2025", "somebody/people"
 # Runs at the start of the stages' processes: another address and shorter waits, nothing else.
@@ -160,6 +164,7 @@ def bench(tmp_path: Path, server: KaggleServer, monkeypatch: pytest.MonkeyPatch)
     for file in ("data/raw/train/images/old.png", "data/prepared/kept.npy", "metrics/kept.json"):
         (root / file).parent.mkdir(parents=True)
         (root / file).write_text("from before")
+    (root / CHECKSUMS).write_text(checksums(root / "data/raw"))
     (home / ".kaggle").mkdir(parents=True)
     start.mkdir()
     (start / "sitecustomize.py").write_text(START)
@@ -215,7 +220,22 @@ def test_the_dataset_gets_a_seeded_test_part_whose_masks_are_kept(bench):
     assert parts[7] != parts[8]
 
 
-@pytest.mark.parametrize("how", ["token", "token file", "environment"])
+def log_in(home: Path) -> None:
+    """What `kaggle auth login` leaves behind."""
+    login = {"refresh_token": REFRESH, "access_token": TOKEN, "access_token_expiration": "2099-01-01T00:00:00+00:00"}
+    (home / ".kaggle/credentials.json").write_text(json.dumps(login | {"username": USER}))
+
+
+@pytest.mark.parametrize("secret", [TOKEN, REFRESH])
+def test_a_login_stays_secret_when_kaggle_repeats_it(bench, secret):
+    home = Path(os.environ["HOME"])
+    (home / ".kaggle/kaggle.json").unlink()
+    log_in(home)
+    bench.server.fail("/DownloadDataFiles", 403, message=f"no rights for {secret} today")
+    bench.fails("download", says=("(403)", "no rights for *** today"))
+
+
+@pytest.mark.parametrize("how", ["token", "token file", "environment", "login"])
 def test_every_kind_of_credentials_is_accepted(bench, monkeypatch, how):
     home = Path(os.environ["HOME"])
     (home / ".kaggle/kaggle.json").unlink()
@@ -223,6 +243,8 @@ def test_every_kind_of_credentials_is_accepted(bench, monkeypatch, how):
         monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
     elif how == "token file":
         (home / ".kaggle/access_token").write_text(TOKEN)
+    elif how == "login":
+        log_in(home)
     else:
         monkeypatch.setenv("KAGGLE_USERNAME", USER)
         monkeypatch.setenv("KAGGLE_KEY", KEY)
@@ -655,10 +677,38 @@ def test_a_score_that_never_comes_is_waited_for_by_the_next_run(ready):
     assert record(ready)[0]["public_score"] == "0.9"
 
 
-def test_a_record_that_is_not_ours_is_not_written_over(ready):
-    (ready.root / "submissions/kaggle.csv").write_text("<<<<<<< HEAD\n")
-    ready.fails("upload", says=("submissions/kaggle.csv: expected the columns date, file",))
+@pytest.mark.parametrize(
+    ("contents", "says"),
+    [
+        (b"<<<<<<< HEAD\n", "expected the columns date, file"),
+        (b"\xff\xfe\x00" * 9, "not a CSV file"),
+        (
+            f"{','.join(COLUMNS)}\n2026-01-02,../../secret.csv,{','.join('x' * 8)}\n".encode(),
+            "is not the name of a submission",
+        ),
+    ],
+)
+def test_a_record_that_is_not_ours_is_not_written_over(ready, contents, says):
+    (ready.root / "submissions/kaggle.csv").write_bytes(contents)
+    ready.fails("upload", says=(f"submissions/kaggle.csv: {says}" if says[0] != "i" else says,))
     assert not ready.server.requests
+    assert (ready.root / "submissions/kaggle.csv").read_bytes() == contents
+
+
+def test_uploads_at_the_same_time_lose_no_row_and_hand_in_nothing_twice(ready):
+    both = [("unet", "1 12"), ("residual_unet", "1 11")]
+    for variant, code in both:
+        metrics = (ready.root / "metrics/unet.json").read_text()
+        (ready.root / f"metrics/{variant}.json").write_text(metrics)
+        (ready.root / f"submissions/{variant}.csv").write_text(f"id,encoded_pixels\n9.png,{code}\n10.png,\n11.png,\n")
+    ready.set(variants=[variant for variant, _ in both])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda variant: ready.works("upload", variant), ["unet", "residual_unet"] * 2))
+    rows = record(ready)
+    assert len({row["file"] for row in rows}) == len(rows) == len(uploads(ready)) == len(ready.server.submissions)
+    assert {row["variant"] for row in rows} == {"unet", "residual_unet"}
+    assert all(row["status"] == "complete" for row in rows)
+    assert not list((ready.root / "submissions").glob(".*"))
 
 
 def test_the_worked_example_of_the_competition_is_in_the_submission_above():

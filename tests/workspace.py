@@ -14,6 +14,7 @@ from tests.conftest import ROOT, photo_and_mask, set_params
 
 SIZE = 32
 PARTS = ["train"] * 4 + ["val"] * 8 + ["holdout"] * 12
+FOLDS = [{"train": 1, "val": 0, "holdout": -1}[part] for part in PARTS]
 SIZES = [(60, 48), (48, 60), (50, 50)]  # height, width
 VARIANTS = {"unet": 10.0, "residual_unet": 40.0, "unet_paper": 80.0}  # and how noisy they are
 TESTS = 3
@@ -42,7 +43,9 @@ def make_workspace(folder: Path) -> None:
     write_labelled(np.stack(photos[:n]), 255 * np.stack(masks[:n]), native[:n], table[:n])
     write_test(np.stack(photos[n:]), table[n:].drop(columns=["coverage", "small", "cut"]))
     ids = table["id"][:n]
-    pd.DataFrame({"id": ids, "part": PARTS, "group": ["000", "000", *ids[2:]]}).to_csv(SPLIT, index=False)
+    pd.DataFrame({"id": ids, "part": PARTS, "fold": FOLDS, "group": ["000", "000", *ids[2:]]}).to_csv(
+        SPLIT, index=False
+    )
     for variant, noise in VARIANTS.items():
         for part in ("val", "holdout"):
             write_predictions(

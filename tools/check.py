@@ -3,12 +3,12 @@
 DVC would report a missing file before our code could say which names there are, and a stage reads only its own params.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from src import sources, stage
 from src.compute import ComputeParams
+from src.images import ImageSize, Megapixels
 from src.losses import build_loss, known_losses
 from src.models import check_arguments, known_variants
 from src.postprocess import PostprocessParams
@@ -21,15 +21,16 @@ from stages.train.schedule import TrainParams
 
 BUDGETS = ("cpu", "gpu")
 SCALARS: dict[str, Any] = {
-    "source": str,
-    "budget": str,
-    "variants": list[str],
+    "source": stage.Name,
+    "budget": stage.Name,
+    "variants": list[stage.Name],
     "ensembles": Ensembles,
-    "release": str,
-    "loss": str,
-    "final_loss": str,
-    "seed": int,
-    "image_size": int,
+    "release": stage.Name,
+    "loss": stage.Name,
+    "final_loss": stage.Name,
+    "seed": stage.Seed,
+    "image_size": ImageSize,
+    "max_megapixels": Megapixels,
 }
 SECTIONS: dict[str, type] = {
     "traits": TraitParams,
@@ -84,15 +85,13 @@ def check_renamed(params: dict[str, Any]) -> None:
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
-    """Raises UserError for an ensemble whose name is a variant's or cannot be a file's, or with a member that is not
-    in `variants` nor an ensemble listed before it.
+    """Raises UserError for an ensemble whose name is a variant's, or with a member that is neither in `variants` nor an
+    ensemble listed before it.
     """
     known = list(variants)
     for name, members in ensembles.items():
-        if name in known_variants() or not re.fullmatch(r"\w+", name):
-            raise stage.UserError(
-                f"params.yaml: ensembles: {name!r} must be letters, digits and _, and no variant's name"
-            )
+        if name in known_variants():
+            raise stage.UserError(f"params.yaml: ensembles: {name} is a variant's name; take another one")
         one_of(f"ensembles.{name}", members, known)
         known.append(name)
 

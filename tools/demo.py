@@ -10,9 +10,11 @@ import torch
 
 from src import stage
 from src.compute import ComputeParams, launch
+from src.files import check_file
 from src.formats.metrics import METRICS, read_metrics
 from src.formats.model import load_model, model_path
-from src.images import read_photo, resize_photo
+from src.images import ImageSize, Megapixels, read_photo, resize_photo
+from src.models import known_variants
 from src.pictures import HIT, write_picture
 from src.postprocess import AUTO, PostprocessParams, final_mask
 from stages.predict.maps import PredictParams, predict
@@ -28,10 +30,11 @@ def main(*arguments: str) -> None:
     if not photos:
         raise stage.UserError("name at least one photo: make demo PHOTO=path/to/photo.jpg")
     for photo in photos:
-        if not photo.is_file():
+        if not photo.exists():
             raise stage.UserError(f"{photo}: there is no such file; give the path of a PNG, JPEG or WebP photo")
-    variant = best_variant(stage.read_params("release", str))
-    size = stage.read_params("image_size", int)
+        check_file(photo)
+    variant = best_variant(stage.read_params("release", stage.Name))
+    size, most = stage.read_params("image_size", ImageSize), stage.read_params("max_megapixels", Megapixels)
     params = stage.read_params("postprocess", PostprocessParams)
     prediction = stage.read_params("predict", PredictParams)
     fabric = launch(stage.read_params("compute", ComputeParams).on_one_device)
@@ -39,7 +42,7 @@ def main(*arguments: str) -> None:
     model = model.to(fabric.device).to(memory_format=torch.channels_last)
     chosen = threshold(variant, params)
     for path, files in zip(photos, names(photos, FOLDER), strict=True):
-        pixels = read_photo(path)
+        pixels = read_photo(path, most)
         probability = predict(fabric, model, resize_photo(pixels, size)[None], prediction, path.name)[0]
         mask = final_mask(probability, pixels.shape[:2], chosen, params)
         write_all(pixels, mask, files)
@@ -49,7 +52,12 @@ def main(*arguments: str) -> None:
 def best_variant(release: str) -> str:
     """The leader of the leaderboard if its model is here, else the release."""
     if LEADERBOARD.exists():
-        leader = str(json.loads(LEADERBOARD.read_text())["model"])
+        try:
+            leader = json.loads(LEADERBOARD.read_text())["model"]
+        except (LookupError, TypeError, ValueError):
+            leader = None
+        if leader not in known_variants():
+            raise stage.UserError(f"{LEADERBOARD} is damaged; run dvc repro -f -s report, or remove it")
         if model_path(leader).exists():
             return leader
     if not model_path(release).exists():

@@ -10,9 +10,9 @@ The further folds of `train.folds` have a folder like this, without images, in p
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from src.formats.tables import read_table
 from src.stage import UserError
 
 TRAINING = Path("plots/training")
@@ -24,4 +24,5 @@ def read_curve(variant: str, name: str) -> NDArray[np.float64]:
     path = TRAINING / variant / CURVES / f"{name}.tsv"
     if not path.exists():
         raise UserError(f"{path} is not on this machine; run dvc pull train@{variant}, or dvc repro train@{variant}")
-    return pd.read_csv(path, sep="\t")[path.stem].to_numpy(dtype=np.float64)
+    table = read_table(path, {path.stem: float}, f"run dvc repro -f -s train@{variant}")
+    return table[path.stem].to_numpy(dtype=np.float64)

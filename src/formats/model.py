@@ -7,11 +7,13 @@ member's state dict. The metadata holds, as JSON under `about`, at least `varian
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from src.formats.tensors import read_tensors, write_tensors
-from src.models import architecture, build
+from src.formats.tensors import DamagedError, Groups, read_tensors, write_tensors
+from src.models import build, check_saved
 from src.models.blocks import Ensemble
+from src.stage import UserError
 
 MODELS = Path("models")
 
@@ -30,10 +32,36 @@ def save_model(path: Path, members: list[dict[str, Tensor]], about: dict[str, An
 
 
 def load_model(path: Path) -> tuple[Ensemble, dict[str, Any]]:
-    """The models in `path`, rebuilt from the file alone, in eval mode, and what its metadata says about them."""
-    members, about = read_tensors(path)
-    arguments = architecture(about["variant"]).without_pretraining(about["arguments"])
+    """The models in `path`, rebuilt from the file alone, in eval mode, and what its metadata says about them.
+
+    Raises UserError if it is damaged or not one of this project's models; FileNotFoundError if there is none.
+    """
+    again = f"get it again: dvc pull train@{path.stem}, or dvc repro -f -s train@{path.stem}"
+    if not path.exists() and not path.is_symlink():
+        raise FileNotFoundError(2, "No such file", str(path))
+    try:
+        members, about = read_tensors(path)
+        arguments = check_saved(about["variant"], about["arguments"])
+        _check_weights(members, about["variant"], arguments)
+    except (DamagedError, UserError) as error:
+        raise UserError(f"{path}: {error}; {again}") from None
+    except (KeyError, TypeError):
+        raise UserError(f"{path}: not a model of this project; {again}") from None
     models = [build(about["variant"], arguments) for _ in members]
     for number, model in enumerate(models):
         model.load_state_dict(members[str(number)])
     return Ensemble(models).eval(), about
+
+
+def _check_weights(members: Groups, variant: str, arguments: dict[str, Any]) -> None:
+    """Raises DamagedError if `members` are not weights of that model, before any of its own memory is taken."""
+    with torch.device("meta"):  # takes no memory, whatever the file asks for
+        wanted = _shapes(build(variant, arguments).state_dict())
+    if not members or any(_shapes(members[str(number)]) != wanted for number in range(len(members))):
+        raise DamagedError("its weights are not those of the model that it names")
+    if not all(tensor.isfinite().all() for member in members.values() for tensor in member.values()):
+        raise DamagedError("some of its weights are not numbers")
+
+
+def _shapes(tensors: dict[str, Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:
+    return {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from src.files import replacing
+from src.formats.arrays import read_array
 from src.stage import UserError
 
 PREDICTIONS = Path("data/predictions")
@@ -14,16 +16,14 @@ PREDICTIONS = Path("data/predictions")
 
 def write_predictions(variant: str, part: str, maps: np.ndarray) -> None:
     """Writes `maps`, uint8 (N, S, S), to data/predictions/VARIANT/PART.npy."""
-    folder = PREDICTIONS / variant
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / f"{part}.npy", maps)
+    with replacing(PREDICTIONS / variant / f"{part}.npy") as partial, partial.open("wb") as file:
+        np.save(file, maps)
 
 
 def read_predictions(variant: str, part: str, expected: int) -> np.ndarray:
-    """The maps of one part, uint8 (N, S, S), memory-mapped; raises UserError if N is not `expected`."""
-    maps = np.load(PREDICTIONS / variant / f"{part}.npy", mmap_mode="r")
-    if len(maps) != expected:
-        raise UserError(
-            f"{PREDICTIONS / variant}: {len(maps)} maps for {expected} photos; run dvc repro predict@{variant}"
-        )
+    """The maps of one part, uint8 (N, S, S), memory-mapped; raises UserError if damaged or N is not `expected`."""
+    path, again = PREDICTIONS / variant / f"{part}.npy", f"run dvc repro -f -s predict@{variant}"
+    maps = read_array(path, (expected, None, None), again)
+    if maps.shape[1] != maps.shape[2]:
+        raise UserError(f"{path}: maps of {maps.shape[1]} x {maps.shape[2]} are not square; {again}")
     return maps

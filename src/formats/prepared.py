@@ -16,13 +16,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from src.formats.arrays import read_array
+from src.formats.tables import read_table
 from src.stage import UserError
 
 LABELLED = Path("data/prepared/labelled")
 TEST = Path("data/prepared/test")
 PHOTOS, MASKS, SOFT_MASKS = "photos.npy", "masks.npy", "soft_masks.npy"
 NATIVE_MASKS, ROWS = "native_masks.npy", "photos.csv"
+COLUMNS = {"id": str, "file": str, "height": int, "width": int}
+AGAIN = "run dvc repro -f -s prepare"
 TRAITS = ("small", "cut", "grey", "glare")  # columns of photos.csv: what makes a photo hard
+MASK_COLUMNS = {"coverage": float} | dict.fromkeys(TRAITS, bool)
 
 
 def write_labelled(
@@ -33,38 +38,47 @@ def write_labelled(
     `native_masks` holds one packed array (see `pack`) per photo. masks.npy is made from `soft_masks`.
     """
     LABELLED.mkdir(parents=True, exist_ok=True)
-    np.save(LABELLED / PHOTOS, photos)
+    (LABELLED / PHOTOS).unlink(missing_ok=True)  # written last: while the rest is half of it, nothing can read it
     np.save(LABELLED / MASKS, soft_masks >> 7)  # 1 from 128 on
     np.save(LABELLED / SOFT_MASKS, soft_masks)
     np.save(LABELLED / NATIVE_MASKS, np.concatenate(native_masks))
     rows.to_csv(LABELLED / ROWS, index=False)
+    np.save(LABELLED / PHOTOS, photos)
 
 
 def write_test(photos: np.ndarray, rows: pd.DataFrame) -> None:
     """Writes the test part."""
     TEST.mkdir(parents=True, exist_ok=True)
-    np.save(TEST / PHOTOS, photos)
+    (TEST / PHOTOS).unlink(missing_ok=True)
     rows.to_csv(TEST / ROWS, index=False)
+    np.save(TEST / PHOTOS, photos)
 
 
 def read_rows(part: Path) -> pd.DataFrame:
-    """photos.csv of LABELLED or TEST; `id` and `file` are strings."""
-    return pd.read_csv(part / ROWS, dtype={"id": str, "file": str})
+    """photos.csv of LABELLED or TEST; `id` and `file` are strings, traits bool. Raises UserError if it is damaged."""
+    rows = (
+        read_table(part / ROWS, COLUMNS | MASK_COLUMNS, AGAIN)
+        if part == LABELLED
+        else read_table(part / ROWS, COLUMNS, AGAIN, optional=MASK_COLUMNS)
+    )
+    if rows["id"].duplicated().any() or (rows[["height", "width"]] < 1).to_numpy().any():
+        raise UserError(f"{part / ROWS}: an id stands twice, or a size is not above zero; {AGAIN}")
+    return rows
 
 
 def read_photos(part: Path) -> np.ndarray:
     """photos.npy of LABELLED or TEST, memory-mapped."""
-    return _read(part / PHOTOS)
+    return read_array(part / PHOTOS, (None, None, None, 3), AGAIN)
 
 
 def read_masks() -> np.ndarray:
     """The labelled masks at the working size, uint8 (N, S, S), values 0 and 1, memory-mapped."""
-    return _read(LABELLED / MASKS)
+    return read_array(LABELLED / MASKS, (None, None, None), AGAIN)
 
 
 def read_soft_masks() -> np.ndarray:
     """The labelled soft masks at the working size, uint8 (N, S, S), values 0 to 255, memory-mapped."""
-    return _read(LABELLED / SOFT_MASKS)
+    return read_array(LABELLED / SOFT_MASKS, (None, None, None), AGAIN)
 
 
 def pack(mask: np.ndarray) -> np.ndarray:
@@ -79,16 +93,12 @@ class NativeMasks:
         self.sizes: NDArray[np.int64] = rows[["height", "width"]].to_numpy()
         lengths = -(-self.sizes.prod(axis=1) // 8)
         self.starts = np.concatenate([[0], np.cumsum(lengths)])
-        self.bits = _read(LABELLED / NATIVE_MASKS)
+        self.bits = read_array(LABELLED / NATIVE_MASKS, (None,), AGAIN)
         if len(self.bits) != self.starts[-1]:
-            raise UserError(f"{LABELLED}: masks and photos.csv do not belong together; run dvc repro -f -s prepare")
+            raise UserError(f"{LABELLED}: masks and photos.csv do not belong together; {AGAIN}")
 
     def __getitem__(self, index: int) -> np.ndarray:
         """The mask of labelled photo `index`, uint8 (H, W), values 0 and 1."""
         height, width = self.sizes[index]
         bits = self.bits[self.starts[index] : self.starts[index + 1]]
         return np.unpackbits(bits, count=height * width).reshape(height, width)
-
-
-def _read(path: Path) -> np.ndarray:
-    return np.load(path, mmap_mode="r")

@@ -1,29 +1,35 @@
 """The raw folder's layout: `train/images`, `train/masks`, `test/images`, and two things that not every source has.
 
-These are the sample submission, which gives the order of the test photos, and `test/masks`, their true masks.
+These are the sample submission, which gives the order of the test photos, and `test/masks`, their true masks. Beside
+data/raw lies data/raw.sha256, by which the download stage knows its own files (and `sha256sum --check` in data/raw).
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
+from src.files import check_file
+from src.formats.tables import read_table
 from src.stage import UserError
 
 RAW = Path("data/raw")
 LAYOUT = ("train/images", "train/masks", "test/images")
 TEST_MASKS = "test/masks"
 SAMPLE_SUBMISSION = "sample_submission.csv"
+CHECKSUMS = Path("data/raw.sha256")  # which files the download stage put into RAW, and with what in them
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 @dataclass(frozen=True)
 class RawFolder:
-    """The files of a raw folder: photo i has the mask `masks[i]`; `tests` stand in the submission's order."""
+    """The files of a raw folder: photo i has the mask `masks[i]`; `tests` stand in the submission's order.
+
+    `test_masks` are those that the source has, by name.
+    """
 
     photos: list[Path]
     masks: list[Path]
     tests: list[Path]
+    test_masks: list[Path]
 
 
 def find_layout(folder: Path) -> Path:
@@ -50,7 +56,13 @@ def list_raw(root: Path) -> RawFolder:
     if repeated := photos.keys() & tests.keys():
         raise UserError(f"{tests[min(repeated)]}: also in {LAYOUT[0]}; a test photo must not be a training photo")
     stems = sorted(photos)
-    return RawFolder([photos[s] for s in stems], [masks[s] for s in stems], _submission_order(root, tests))
+    known = _by_stem(root / TEST_MASKS) if (root / TEST_MASKS).is_dir() else {}
+    return RawFolder(
+        [photos[s] for s in stems],
+        [masks[s] for s in stems],
+        _submission_order(root, tests),
+        [known[s] for s in sorted(known)],
+    )
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
@@ -60,6 +72,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if path.name.startswith("."):
             continue
+        check_file(path)
         if path.suffix.lower() not in EXTENSIONS:
             raise UserError(f"{path}: not a PNG, JPEG or WebP file; remove it from {folder}")
         if path.stem in files:
@@ -76,12 +89,9 @@ def _submission_order(root: Path, tests: dict[str, Path]) -> list[Path]:
     sample = root / SAMPLE_SUBMISSION
     if not sample.exists():
         return [by_name[name] for name in sorted(by_name)]
-    try:
-        ids = list(pd.read_csv(sample, dtype=str, usecols=["id"], keep_default_na=False)["id"])
-    except ValueError:
-        raise UserError(f"{sample}: expected a CSV file with a column id") from None
+    ids = list(read_table(sample, {"id": str}, "replace it")["id"])
     if sorted(ids) != sorted(by_name):
-        differing = _some(sorted(set(map(str, ids)) ^ set(by_name))) or "repeated ids"
+        differing = _some(sorted(set(ids) ^ set(by_name))) or "repeated ids"
         raise UserError(f"{sample}: its ids are not the files of {root / LAYOUT[2]}; they differ in {differing}")
     return [by_name[name] for name in ids]
 

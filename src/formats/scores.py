@@ -12,8 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from src.formats import tables
 from src.stage import UserError
 
+COUNTS = {"dice": float, "dice_raw": float, "iou": float, "boundary_iou": float, "precision": float, "recall": float}
+TABLES: dict[str, dict[str, type]] = {
+    "threshold.tsv": {"threshold": float, "dice": float},
+    "photos.csv": {"id": str, "part": str, **COUNTS},
+    "pictures.csv": {"file": str, "kind": str, "place": int, "id": str, "dice": float},
+}
 EVALUATION = Path("plots/evaluation")
 # A map's pixel is a byte; each threshold lies halfway between two bytes, so that 0.5 means "128 or more".
 THRESHOLDS = np.round((np.arange(1, 256) - 0.5) / 255, 4)
@@ -45,7 +52,7 @@ def read_table(variant: str, name: str) -> pd.DataFrame:
     path = scores_folder(variant) / name
     if not path.exists():
         raise absent(path, variant)
-    return pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype={"id": str})
+    return tables.read_table(path, TABLES[name], f"run dvc repro -f -s evaluate@{variant}")
 
 
 def read_holdout_dice(variant: str) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ A row per labelled photo, in the order of data/prepared: `id`; `part`, one of PA
 HOLDOUT; `group`, the id of the first of its near-duplicates.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,16 +12,34 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from src.files import replacing
+from src.formats.tables import read_table
 from src.stage import UserError
 
 SPLIT = Path("data/split.csv")
 PARTS = ("train", "val", "holdout")
 HOLDOUT = -1  # in place of a fold's number
+AGAIN = "run dvc repro -f -s split, or git checkout data/split.csv"
 
 
-def read_split() -> pd.DataFrame:
-    """data/split.csv; `id` and `group` are strings."""
-    return pd.read_csv(SPLIT, dtype={"id": str, "group": str})
+def write_split(rows: pd.DataFrame) -> None:
+    """Writes data/split.csv."""
+    with replacing(SPLIT) as partial:
+        rows.to_csv(partial, index=False)
+
+
+def read_split(photos: int | Sequence[str] | None = None) -> pd.DataFrame:
+    """data/split.csv; `id` and `group` are strings. `photos` are the ids of the labelled photos, or how many there are.
+
+    Raises UserError if it is damaged, belongs to other photos or has them in another order, or leaves a part empty.
+    """
+    rows = read_table(SPLIT, {"id": str, "part": str, "fold": int, "group": str}, AGAIN)
+    fits = len(rows) == photos if isinstance(photos, int) else photos is None or list(rows["id"]) == list(photos)
+    if not fits:
+        raise UserError(f"{SPLIT} is not that of the photos in data/prepared; {AGAIN}")
+    if set(rows["part"]) != set(PARTS) or ((rows["part"] == "holdout") != (rows["fold"] == HOLDOUT)).any():
+        raise UserError(f"{SPLIT}: each row is one of {', '.join(PARTS)}, with a fold or {HOLDOUT}; {AGAIN}")
+    return rows
 
 
 def part_indices(rows: pd.DataFrame, part: str) -> NDArray[np.int64]:

@@ -4,15 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.files import replacing
+from src.formats.tables import read_table
+
 SUBMISSIONS = Path("submissions")
 
 
 def write_submission(table: pd.DataFrame, path: Path) -> None:
     """Writes `table`, with the columns `id` and `encoded_pixels`, as the competition wants it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False)
+    with replacing(path) as partial:
+        table.to_csv(partial, index=False)
 
 
 def read_submission(path: Path) -> pd.DataFrame:
     """The rows of a submission; an all-background mask is an empty string, not a missing value."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return read_table(path, {}, f"run dvc repro submit@{path.stem}")

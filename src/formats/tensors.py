@@ -1,37 +1,64 @@
 """Named groups of tensors with facts about them in one safetensors file: what models and checkpoints are kept as."""
 
+import hashlib
 import json
-import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from src.files import check_file, replacing
+
 Groups = dict[str, dict[str, Tensor]]
+
+
+class DamagedError(Exception):
+    """The file is not what was written; the message says how one can tell."""
 
 
 def write_tensors(path: Path, groups: Groups, about: dict[str, Any]) -> None:
     """Replaces the file by `groups`, whose names hold no dot, and `about`, which must be JSON.
 
-    A kill at any moment leaves the old file or the new one, whole.
+    A kill at any moment leaves the old file or the new one, whole. The metadata holds a digest of all the rest.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {f"{group}.{name}": tensor for group, items in groups.items() for name, tensor in items.items()}
-    partial = path.with_suffix(f".{os.getpid()}.partial")  # another process may be writing the same file
+    tensors = {
+        f"{group}.{name}": tensor.cpu().contiguous()
+        for group, items in groups.items()
+        for name, tensor in items.items()
+    }
     # One metadata key: safetensors writes several in an order that changes from run to run.
-    metadata = {"about": json.dumps(about)}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata)
-    partial.replace(path)
+    metadata = {"about": json.dumps({"sha256": _digest(tensors, about), **about})}
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata)
 
 
 def read_tensors(path: Path) -> tuple[Groups, dict[str, Any]]:
-    """The groups, on the CPU, and `about`; raises SafetensorError, KeyError or ValueError if the file is damaged."""
-    groups: Groups = defaultdict(dict)
-    with safe_open(path, framework="pt") as file:
-        for key in file.keys():  # noqa: SIM118 - it is no dict
-            group, name = key.split(".", 1)
-            groups[group][name] = file.get_tensor(key)
-        return groups, json.loads((file.metadata() or {})["about"])
+    """The groups, on the CPU, and `about`; raises DamagedError if that is not what was written."""
+    check_file(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["about"])
+            written = about.pop("sha256")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no dict
+            if _digest(tensors, about) != written:
+                raise DamagedError("its contents are not those of its checksum")
+            groups: Groups = defaultdict(dict)
+            for key, tensor in tensors.items():
+                group, name = key.split(".", 1)
+                groups[group][name] = tensor
+            return groups, about
+    except (SafetensorError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise DamagedError("cut short, damaged, or not written by this version of the project") from error
+
+
+def _digest(tensors: dict[str, Tensor], about: dict[str, Any]) -> str:
+    """SHA-256 of names, types, shapes and bytes of `tensors` and of `about`."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from src.stage import UserError, check, signature_schema
@@ -27,7 +28,20 @@ def build_loss(name: str, arguments: object, key: str = "loss") -> Loss:
         raise UserError(f"params.yaml: {key}: there is no {name!r}; choose one of {', '.join(known_losses())}")
     function = getattr(importlib.import_module(f"src.losses.{name}"), name)
     checked = check(f"losses.{name}", arguments, signature_schema(function, skip=("logits", "target")))
-    return partial(_in_float32, partial(function, **checked.model_dump()))
+    loss = partial(_in_float32, partial(function, **checked.model_dump()))
+    if not _teaches(loss):
+        raise UserError(f"params.yaml: losses.{name}: with these values nothing can be learned; raise a weight above 0")
+    return loss
+
+
+def _teaches(loss: Loss) -> bool:
+    """Whether a model that is undecided about a photo that is half person gets a finite gradient, not all zero."""
+    logits = torch.zeros(1, 1, 32, 32, requires_grad=True)
+    target = torch.zeros_like(logits)
+    target[..., :16] = 1
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(loss(logits, target), logits, allow_unused=True)
+    return gradient is not None and bool(gradient.isfinite().all() and gradient.any())
 
 
 def _in_float32(function: Callable[..., Tensor], logits: Tensor, target: Tensor) -> Tensor:

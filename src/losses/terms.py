@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-Weight = Annotated[float, Field(ge=0)]
-Smooth = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0, le=1000)]
+Smooth = Annotated[float, Field(gt=0, le=1000)]
 PIXELS = (1, 2, 3)
 
 

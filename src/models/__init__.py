@@ -36,6 +36,15 @@ def check_arguments(variant: str, structure: dict[str, Any], size: dict[str, Any
     return check(f"models.{variant}", structure | size, signature_schema(architecture(variant))).model_dump()
 
 
+def check_saved(variant: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The constructor's arguments that a model file holds, without what is only needed to begin a training.
+
+    Raises UserError for an unknown variant, or arguments that are not its own.
+    """
+    found = architecture(variant)
+    return check(f"models.{variant}", found.without_pretraining(arguments), signature_schema(found)).model_dump()
+
+
 def build(variant: str, arguments: dict[str, Any]) -> SegmentationModel:
     """A new model of `variant`, with random weights drawn from torch's default generator."""
     return architecture(variant)(**arguments)

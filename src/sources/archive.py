@@ -1,8 +1,8 @@
 """Unpacking a zip that someone else made: nothing is written before all of its table of contents has been checked."""
 
-import errno
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,11 +11,25 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from src.stage import UserError
+from src.files import check_file
+from src.stage import UserError, no_room
 
 BLOCK = 4096  # even an empty file takes one
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+LONGEST_NAME = 255  # bytes; what file systems take
+MOST_MEMBERS = 1_000_000
+# What zipfile raises for a file that is damaged: it checks little of what it reads before it uses it.
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 class NoRoomError(UserError):
@@ -28,9 +42,7 @@ def room_needed(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # shutil.copytree collects what went wrong as text, without the number.
-        copied = isinstance(error, shutil.Error) and any(f"[Errno {number}]" in str(error) for number in NO_ROOM)
-        if error.errno not in NO_ROOM and not copied:
+        if not no_room(error):
             raise
         raise NoRoomError(f"{folder}: no room left on the disk; make room and run the same command again") from None
 
@@ -53,6 +65,7 @@ def unpack(archive: Path, folder: Path, skip: frozenset[str] = frozenset()) -> P
     damaged member, whose half is then in `folder`. No member can grow beyond its declared size: zipfile stops there.
     """
     folder.mkdir(parents=True)
+    check_file(archive)
     try:
         with room_needed(folder), zipfile.ZipFile(archive) as contents:
             _check_names(archive, contents.infolist())
@@ -61,13 +74,21 @@ def unpack(archive: Path, folder: Path, skip: frozenset[str] = frozenset()) -> P
             check_room(folder, size, f"{archive}: unpacked it")
             for member in tqdm(members, desc=f"unpack {archive.name}", unit="file"):
                 contents.extract(member, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise UserError(f"{archive}: not a complete zip file ({error}); get it again") from None
+    except NoRoomError:
+        raise
+    except DAMAGED as error:
+        raise UserError(f"{archive}: not a complete zip file ({' '.join(str(error).split())}); get it again") from None
+    except OSError as error:
+        if error.filename:  # of what is written; reading at an offset that the file does not have gives none
+            raise
+        raise UserError(f"{archive}: not a complete zip file ({error.strerror}); get it again") from None
     return folder
 
 
 def _check_names(archive: Path, members: list[zipfile.ZipInfo]) -> None:
     """Raises UserError that names the first member that could do harm, or that could not be unpacked as it stands."""
+    if len(members) > MOST_MEMBERS:
+        raise UserError(f"{archive}: refused, it holds {len(members)} files")
     files: set[str] = set()
     folders: set[str] = set()
     for member in members:
@@ -76,7 +97,7 @@ def _check_names(archive: Path, members: list[zipfile.ZipInfo]) -> None:
         # Names that differ in case alone are one file on macOS and Windows.
         name = PurePosixPath(member.filename.casefold())
         folders.update(str(parent) for parent in name.parents)
-        if not member.is_dir():
+        if not member.filename.endswith("/"):
             if str(name) in files:
                 raise UserError(f"{archive}: refused, it holds {member.filename!r} twice")
             files.add(str(name))
@@ -87,12 +108,15 @@ def _check_names(archive: Path, members: list[zipfile.ZipInfo]) -> None:
 def _problem(member: zipfile.ZipInfo) -> str:
     """What is wrong with a member, as the rest of a sentence; empty if nothing is."""
     name = PurePosixPath(member.filename)
-    if name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in member.filename:
-        return "would leave the folder"
-    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is a link or a device"
-    if member.flag_bits & 1:
-        return "is encrypted"
-    if member.compress_type not in READABLE:
-        return "is compressed in a way that is not read here; zip it again"
-    return ""
+    problems = {
+        "has no name": not name.name,
+        "has a name that cannot be printed": not member.filename.isprintable(),
+        "has too long a name": any(len(part.encode()) > LONGEST_NAME for part in name.parts),
+        "would leave the folder": (
+            name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in member.filename
+        ),
+        "is a link or a device": stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR),
+        "is encrypted": bool(member.flag_bits & 1),
+        "is compressed in a way that is not read here; zip it again": member.compress_type not in READABLE,
+    }
+    return next((problem for problem, applies in problems.items() if applies), "")

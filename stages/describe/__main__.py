@@ -16,7 +16,7 @@ MOST_SUSPECTS = 24
 
 
 def main() -> None:
-    source = stage.read_params("source", str)
+    source = stage.read_params("source", stage.Name)
     traits = stage.read_params("traits", dict)
     distance = stage.read_params("split.duplicate_distance", int)
     rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_masks()
@@ -33,7 +33,7 @@ def main() -> None:
         source=source,
         traits=traits,
         distance=distance,
-        facts=facts(rows, read_rows(TEST), read_split()),
+        facts=facts(rows, read_rows(TEST), read_split(list(rows["id"]))),
         coverage=bars("coverage", coverage, x_label="share of the photo that is person"),
         shown={kind: [(rows["id"][i], rows["coverage"][i], i) for i in indices] for kind, indices in shown.items()},
         suspects=[(rows["file"][suspect.position], suspect.why, suspect.position) for suspect in wrong[:MOST_SUSPECTS]],

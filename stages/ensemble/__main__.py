@@ -2,14 +2,14 @@
 
 from src import stage
 from src.formats.predictions import read_predictions, write_predictions
-from src.formats.prepared import TEST, read_rows
+from src.formats.prepared import LABELLED, TEST, read_rows
 from src.formats.split import part_indices, read_split
 from stages.ensemble.mean import Members, average
 
 
 def main(name: str) -> None:
     members = stage.read_params(f"ensembles.{name}", Members)
-    split = read_split()
+    split = read_split(list(read_rows(LABELLED)["id"]))
     photos = {part: len(part_indices(split, part)) for part in ("val", "holdout")} | {"test": len(read_rows(TEST))}
     for part, count in photos.items():
         write_predictions(name, part, average([read_predictions(member, part, expected=count) for member in members]))

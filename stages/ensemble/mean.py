@@ -5,8 +5,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-Members = Annotated[list[str], Field(min_length=3, max_length=3)]  # a name that stands twice counts twice
-Ensembles = dict[str, Members]  # the block `ensembles` of params.yaml
+from src.stage import Name
+
+Members = Annotated[list[Name], Field(min_length=3, max_length=3)]  # a name that stands twice counts twice
+Ensembles = dict[Name, Members]  # the block `ensembles` of params.yaml
 
 
 def average(maps: list[np.ndarray]) -> np.ndarray:

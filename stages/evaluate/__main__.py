@@ -20,7 +20,8 @@ from stages.evaluate.threshold import best_threshold, threshold_curve
 
 def main(variant: str) -> None:
     params = stage.read_params("postprocess", PostprocessParams)
-    rows, split = read_rows(LABELLED), read_split()
+    rows = read_rows(LABELLED)
+    split = read_split(list(rows["id"]))
     masks = NativeMasks(rows)
     indices = {part: part_indices(split, part) for part in ("holdout", "val")}
     maps = {part: read_predictions(variant, part, expected=len(indices[part])) for part in indices}

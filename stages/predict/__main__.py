@@ -16,7 +16,8 @@ def main(variant: str) -> None:
     fabric = launch(stage.read_params("compute", ComputeParams).on_one_device)
     model, _ = load_model(model_path(variant))
     model = model.to(fabric.device).to(memory_format=torch.channels_last)
-    labelled, split = read_photos(LABELLED), read_split()
+    labelled = read_photos(LABELLED)
+    split = read_split(len(labelled))
     photos = {part: labelled[part_indices(split, part)] for part in ("val", "holdout")} | {"test": read_photos(TEST)}
     for part, these in photos.items():
         # With train.folds above 1, only the first member has not been trained on the val photos.

@@ -19,7 +19,7 @@ class PredictParams(Section):
 
     mirror: bool
     scale: Annotated[float, Field(ge=0.5, le=4)]
-    batch_size: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1, le=4096)]
 
 
 def predict(fabric: Fabric, model: nn.Module, photos: np.ndarray, params: PredictParams, name: str) -> np.ndarray:

@@ -21,24 +21,26 @@ T = TypeVar("T")
 
 
 def prepare_labelled(
-    raw: RawFolder, size: int, traits: TraitParams
+    raw: RawFolder, size: int, most: int, traits: TraitParams
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], pd.DataFrame]:
     """The labelled photos (N, size, size, 3), soft masks (N, size, size), packed native masks, rows of photos.csv."""
-    results = _each("labelled", partial(_labelled, size=size, traits=traits), zip(raw.photos, raw.masks, strict=True))
+    results = _each(
+        "labelled", partial(_labelled, size=size, most=most, traits=traits), zip(raw.photos, raw.masks, strict=True)
+    )
     photos, masks, native, rows = zip(*results, strict=True)
     return np.stack(photos), np.stack(masks), list(native), pd.DataFrame(rows)
 
 
-def prepare_test(raw: RawFolder, size: int, traits: TraitParams) -> tuple[np.ndarray, pd.DataFrame]:
+def prepare_test(raw: RawFolder, size: int, most: int, traits: TraitParams) -> tuple[np.ndarray, pd.DataFrame]:
     """The test photos (N, size, size, 3) and rows of photos.csv."""
-    photos, rows = zip(*_each("test", partial(_test, size=size, traits=traits), raw.tests), strict=True)
+    photos, rows = zip(*_each("test", partial(_test, size=size, most=most, traits=traits), raw.tests), strict=True)
     return np.stack(photos), pd.DataFrame(rows)
 
 
 def _labelled(
-    paths: tuple[Path, Path], size: int, traits: TraitParams
+    paths: tuple[Path, Path], size: int, most: int, traits: TraitParams
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Row]:
-    photo, mask = read_photo(paths[0]), read_mask(paths[1])
+    photo, mask = read_photo(paths[0], most), read_mask(paths[1], most)
     if photo.shape[:2] != mask.shape:
         (height, width), (mask_height, mask_width) = photo.shape[:2], mask.shape
         raise UserError(f"{paths[1]}: {mask_width} x {mask_height}, but its photo is {width} x {height}; replace one")
@@ -47,8 +49,8 @@ def _labelled(
     return small, resize_mask(mask, size), pack(mask), row
 
 
-def _test(path: Path, size: int, traits: TraitParams) -> tuple[np.ndarray, Row]:
-    photo = read_photo(path)
+def _test(path: Path, size: int, most: int, traits: TraitParams) -> tuple[np.ndarray, Row]:
+    photo = read_photo(path, most)
     small = resize_photo(photo, size)
     return small, _row(path, photo) | photo_traits(small, traits)
 

@@ -17,8 +17,8 @@ REPORT = Path("report")
 
 
 def main() -> None:
-    variants, release = stage.read_params("variants", list[str]), stage.read_params("release", str)
-    ensembles = stage.read_params("ensembles", dict)
+    variants, release = stage.read_params("variants", list[stage.Name]), stage.read_params("release", stage.Name)
+    ensembles = stage.read_params("ensembles", dict[stage.Name, list])
     params = read_settings()
     board = leaderboard(variants, list(ensembles), release)
     metrics = {row["variant"]: read_metrics(row["variant"]) for row in board["variants"]}
@@ -47,10 +47,10 @@ def main() -> None:
 
 def read_settings() -> dict[str, object]:
     """The params that the page shows and its suggestions start from."""
-    budget = stage.read_params("budget", str)
-    loss, final_loss = stage.read_params("loss", str), stage.read_params("final_loss", str)
+    budget = stage.read_params("budget", stage.Name)
+    loss, final_loss = stage.read_params("loss", stage.Name), stage.read_params("final_loss", stage.Name)
     return {
-        "source": stage.read_params("source", str),
+        "source": stage.read_params("source", stage.Name),
         "budget": budget,
         "loss": loss,
         f"losses.{loss}": stage.read_params(f"losses.{loss}", dict),

@@ -4,7 +4,7 @@ import pandas as pd
 
 from src import stage
 from src.formats.prepared import LABELLED, TRAITS, read_photos, read_rows
-from src.formats.split import PARTS, SPLIT
+from src.formats.split import PARTS, write_split
 from stages.split.duplicates import duplicate_groups
 from stages.split.stratify import SplitParams, parts_of, split
 
@@ -16,7 +16,7 @@ def main() -> None:
     folds = split(groups, rows[list(TRAITS)].to_numpy(dtype=bool), params)
     parts = parts_of(folds, params.fold)
     first = pd.Series(rows["id"]).groupby(groups).transform("first")
-    pd.DataFrame({"id": rows["id"], "part": parts, "fold": folds, "group": first}).to_csv(SPLIT, index=False)
+    write_split(pd.DataFrame({"id": rows["id"], "part": parts, "fold": folds, "group": first}))
     print(
         ", ".join(f"{parts.count(part)} {part}" for part in PARTS), f"| {(first != rows['id']).sum()} near-duplicates"
     )

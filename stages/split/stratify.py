@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from src.formats.split import HOLDOUT, PARTS
-from src.stage import Section, UserError
+from src.stage import Section, Seed, UserError
 
 
 class SplitParams(Section):
     """The block `split` of params.yaml: `holdout` is a share; the rest is cut into `folds`, of which `fold` is val."""
 
-    seed: int
+    seed: Seed
     holdout: Annotated[float, Field(gt=0, lt=1)]
-    folds: Annotated[int, Field(ge=2)]
-    fold: Annotated[int, Field(ge=0)]
+    folds: Annotated[int, Field(ge=2, le=100)]
+    fold: Annotated[int, Field(ge=0, lt=100)]
     duplicate_distance: Annotated[int, Field(ge=0, le=64)]
 
 

@@ -6,13 +6,13 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 
 from src import models, stage
 from src.compute import ComputeParams, compile_in_place, device_name, explain_out_of_memory, launch
+from src.files import locked
 from src.formats.curves import CURVES, TRAINING
 from src.formats.model import model_path, save_model
 from src.formats.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_photos, read_soft_masks
@@ -24,6 +24,9 @@ from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, run_
 from stages.train.logger import Logger
 from stages.train.schedule import TrainParams
 from stages.train.trainer import Best, Trainer
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # src.stage comes first, which explains what can go wrong even with imports
 
 LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "dvclive", "safetensors")
 TOO_LARGE = (
@@ -53,8 +56,8 @@ class Settings:
 
 def read_settings(variant: str) -> Settings:
     """What params.yaml says about training `variant`; raises UserError for what cannot work."""
-    budget = stage.read_params("budget", str)
-    loss, final_loss = stage.read_params("loss", str), stage.read_params("final_loss", str)
+    budget = stage.read_params("budget", stage.Name)
+    loss, final_loss = stage.read_params("loss", stage.Name), stage.read_params("final_loss", stage.Name)
     loss_block = stage.read_params(f"losses.{loss}", dict)
     final_block = stage.read_params(f"losses.{final_loss}", dict)
     build_loss(loss, loss_block)  # to refuse what cannot work before anything is started
@@ -69,11 +72,11 @@ def read_settings(variant: str) -> Settings:
         stage.read_params(f"{budget}.train", TrainParams),
         stage.read_params("augment", AugmentParams),
         stage.read_params("compute", ComputeParams),
-        stage.read_params("seed", int),
+        stage.read_params("seed", stage.Seed),
     )
 
 
-def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
+def train_fold(fabric: "Fabric", settings: Settings, fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
     """The best weights of one training, on the photos of `fold`; its curves and pictures go to `folder`."""
     photos, masks = read_photos(LABELLED), read_soft_masks()
     (loss,), (final_loss,) = (
@@ -116,24 +119,25 @@ def main(variant: str) -> None:
     about |= {"device": device_name(fabric), "versions": versions}
     run = run_hash(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
     plots = TRAINING / variant
-    folds = choose_folds(read_split(), settings.train.folds)
+    folds = choose_folds(read_split(len(read_photos(LABELLED))), settings.train.folds)
     folders = [plots, *(plots / CURVES / f"fold_{fold.number}" for fold in folds[1:])]
-    checkpoints = [
-        Checkpoint(checkpoint_folder(), f"{run}-{fold.number}", settings.compute.checkpoint_seconds) for fold in folds
-    ]
-    try:
-        best = [train_fold(fabric, settings, *each) for each in zip(folds, folders, checkpoints, strict=True)]
-    except KeyboardInterrupt:
-        if fabric.is_global_zero:  # the one that writes there
-            shutil.rmtree(plots, ignore_errors=True)
-        again = "interrupted; start the same command again to go on from the last checkpoint"
-        raise stage.UserError(again) from None
-    if fabric.is_global_zero:
-        found = zip(folds, best, strict=True)
-        members = [{"fold": f.number, "best_epoch": b.epoch, "val_dice": b.dice} for f, b in found]
-        save_model(model_path(variant), [b.weights for b in best], about | {"run_hash": run, "members": members})
-        for checkpoint in checkpoints:  # only now: a finished fold's holds its model until all are done
-            checkpoint.remove()
+    kept, seconds = checkpoint_folder(), settings.compute.checkpoint_seconds
+    checkpoints = [Checkpoint(kept, f"{run}-{fold.number}", seconds) for fold in folds]
+    writes = fabric.is_global_zero
+    with locked(kept / f"{run}.lock", f"trains the same {variant}") if writes else nullcontext():
+        try:
+            best = [train_fold(fabric, settings, *each) for each in zip(folds, folders, checkpoints, strict=True)]
+        except KeyboardInterrupt:
+            if writes:
+                shutil.rmtree(plots, ignore_errors=True)
+            again = "interrupted; start the same command again to go on from the last checkpoint"
+            raise stage.UserError(again) from None
+        if writes:
+            found = zip(folds, best, strict=True)
+            members = [{"fold": f.number, "best_epoch": b.epoch, "val_dice": b.dice} for f, b in found]
+            save_model(model_path(variant), [b.weights for b in best], about | {"run_hash": run, "members": members})
+            for checkpoint in checkpoints:  # only now: a finished fold's holds its model until all are done
+                checkpoint.remove()
 
 
 if __name__ == "__main__":

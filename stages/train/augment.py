@@ -11,14 +11,14 @@ from typing import Annotated
 
 import kornia.augmentation as K
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from src.stage import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, le=100)]
 
 
 class AugmentParams(Section):
@@ -40,6 +40,14 @@ class AugmentParams(Section):
     blur_p: Share
     noise_std: Share
     noise_p: Share
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "AugmentParams":
+        for name in ("scale", "gamma"):
+            low, high = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
+            if low > high:
+                raise ValueError(f"{name}_min is {low}, above {name}_max, which is {high}")
+        return self
 
 
 class Augment(nn.Module):

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import torch
 from dvc.repo import Repo
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.optim import Optimizer
 
-from src.formats.tensors import Groups, read_tensors, write_tensors
+from src.formats.tensors import DamagedError, Groups, read_tensors, write_tensors
+from src.stage import UserError
 
 
 def checkpoint_folder() -> Path:
@@ -62,7 +62,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, key: str, interval: float = 0.0) -> None:
-        self.path = folder / f"{key}.safetensors"
+        self.path, self.key = folder / f"{key}.safetensors", key
         self.interval, self.last = interval, time.monotonic()
 
     def is_due(self) -> bool:
@@ -71,7 +71,7 @@ class Checkpoint:
 
     def save(self, state: State) -> None:
         """Replaces the file: a kill at any moment leaves the old one or the new one, whole."""
-        write_tensors(self.path, state.groups, state.facts)
+        write_tensors(self.path, state.groups, {"run": self.key, "facts": state.facts})
         self.last = time.monotonic()
 
     def load(self) -> State | None:
@@ -79,16 +79,18 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            return State(*read_tensors(self.path))
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            print(f"warning: {self.path} is damaged ({error}); training starts from the beginning", file=sys.stderr)
+            groups, about = read_tensors(self.path)
+            reason = "" if about.get("run") == self.key else "it is that of another run"
+        except (DamagedError, UserError) as error:
+            reason = str(error)
+        if reason:
+            print(f"warning: {self.path} is damaged ({reason}); training starts from the beginning", file=sys.stderr)
             return None
+        return State(groups, about["facts"])
 
     def remove(self) -> None:
         """Forgets the run, which is finished."""
         self.path.unlink(missing_ok=True)
-        for partial in self.path.parent.glob(f"{self.path.stem}.*.partial"):  # of a process that was killed
-            partial.unlink(missing_ok=True)
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from src.stage import Section
 
-Count = Annotated[int, Field(ge=1)]
-CountOrOff = Annotated[int, Field(ge=0)]
-Rate = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+CountOrOff = Annotated[int, Field(ge=0, le=100_000)]
+Rate = Annotated[float, Field(gt=0, le=1000)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -22,8 +22,8 @@ class TrainParams(Section):
     batch_size: Count
     accumulate: Count
     learning_rate: Rate
-    weight_decay: Annotated[float, Field(ge=0)]
-    warmup_epochs: Annotated[float, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0, le=1000)]
+    warmup_epochs: Annotated[float, Field(ge=0, le=100_000)]
     gradient_clip: Rate
     ema_decay: Share
     dice_smoothing: Share

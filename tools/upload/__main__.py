@@ -13,15 +13,17 @@ from src.formats.prepared import TEST, read_rows
 from src.formats.submission import SUBMISSIONS
 from src.sources.kaggle import Params
 from tools.upload.hand_in import await_score, check_submission, hand_in
-from tools.upload.record import RECORD, Row, current_commit, dated_copy, write_record
+from tools.upload.record import RECORD, Row, alone, current_commit, dated_copy, write_record
 
 
 def main(*arguments: str) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.upload", description=__doc__.splitlines()[0])
-    parser.add_argument("variant", nargs="?", default=stage.read_params("release", str), help="default: the release")
+    release = stage.read_params("release", stage.Name)
+    parser.add_argument("variant", nargs="?", default=release, help="default: the release")
     parser.add_argument("--dry-run", action="store_true", help="check and write the file, then stop")
     options = parser.parse_args(arguments)
-    variants = [*stage.read_params("variants", list[str]), *stage.read_params("ensembles", dict)]
+    ensembles = stage.read_params("ensembles", dict[stage.Name, list])
+    variants = [*stage.read_params("variants", list[stage.Name]), *ensembles]
     if options.variant not in variants:
         raise stage.UserError(f"there is no variant {options.variant!r}; choose from {', '.join(variants)}")
 
@@ -31,19 +33,22 @@ def main(*arguments: str) -> None:
     competition = None if options.dry_run else destination()
     source = SUBMISSIONS / f"{options.variant}.csv"
     check_submission(source, read_rows(TEST))
-    path, row = dated_copy(source)
-    row = row or new_row(path, options.variant, dice)
-    message = f"{row['variant']}, loss {row['loss']}, holdout Dice {row['holdout_dice']}, commit {row['commit']}"
-    if competition is None:
-        print(f"{path} is ready, with the message {message!r}; nothing was sent")
-        return
-    handed_in = row["kaggle_id"].isdecimal()
-    finish(row, int(row["kaggle_id"]) if handed_in else hand_in(path, message, competition), competition)
+    with alone():  # until it is recorded: another upload could take the same name
+        path, row = dated_copy(source)
+        row = row or new_row(path, options.variant, dice)
+        message = f"{row['variant']}, loss {row['loss']}, holdout Dice {row['holdout_dice']}, commit {row['commit']}"
+        if competition is None:
+            print(f"{path} is ready, with the message {message!r}; nothing was sent")
+            return
+        if not row["kaggle_id"].isdecimal():
+            row["kaggle_id"] = str(hand_in(path, message, competition))
+            write_record(row)  # before the wait, so that it is not handed in twice if that is cut short
+    finish(row, competition)
 
 
 def destination() -> Params:
     """The competition to hand in to; raises UserError if the photos are not a competition's."""
-    source, params = stage.read_params("source", str), stage.read_params("kaggle", Params)
+    source, params = stage.read_params("source", stage.Name), stage.read_params("kaggle", Params)
     if source == "synthetic" or (source == "kaggle" and params.kind == "dataset"):
         what = f"source is {source}" if source == "synthetic" else "kaggle.kind is dataset"
         raise stage.UserError(
@@ -59,7 +64,7 @@ def new_row(path: Path, variant: str, dice: float) -> Row:
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
         "file": path.name,
         "variant": variant,
-        "loss": stage.read_params("loss", str),
+        "loss": stage.read_params("loss", stage.Name),
         "commit": current_commit(),
         "holdout_dice": f"{dice:.4f}",
         "public_score": "",
@@ -69,18 +74,17 @@ def new_row(path: Path, variant: str, dice: float) -> Row:
     }
 
 
-def finish(row: Row, number: int, params: Params) -> None:
-    """Records the submission, waits for its score and shows it; raises UserError if it is turned down or none comes."""
-    row = row | {"kaggle_id": str(number)}
-    write_record(row)  # before the wait, so that it is not handed in twice if that is cut short
+def finish(row: Row, params: Params) -> None:
+    """Waits for the score of the submission and records it; raises UserError if it is turned down or none comes."""
     page = f"kaggle.com/competitions/{params.slug}/submissions"
-    submission = await_score(number, params)
+    submission = await_score(int(row["kaggle_id"]), params)
     if submission is None:
         raise stage.UserError(
             f"{row['file']} is handed in, but has no score yet; run the same command again: see {page}"
         )
     scores = {"public_score": submission.public_score or "", "private_score": submission.private_score or ""}
-    write_record(row | scores | {"status": submission.status.name.lower()})
+    with alone():
+        write_record(row | scores | {"status": submission.status.name.lower()})
     if submission.status.name == "ERROR":
         reason = " ".join((submission.error_description or "no reason given").split())
         raise stage.UserError(f"Kaggle turned {row['file']} down ({reason}); see {page}, mend it and upload again")

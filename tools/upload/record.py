@@ -1,11 +1,16 @@
 """submissions/kaggle.csv: what was handed in to Kaggle, from which commit, and what came back."""
 
-import csv
+import re
 import subprocess
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
+
+from src.files import locked, replacing
 from src.formats.submission import SUBMISSIONS
+from src.formats.tables import read_table
 from src.stage import UserError
 
 RECORD = SUBMISSIONS / "kaggle.csv"
@@ -21,7 +26,14 @@ COLUMNS = (
     "status",
     "kaggle_id",
 )
+FILE = re.compile(r"submission_\d{8}(_\d+)?\.csv")
+AGAIN = f"mend it, or git checkout {RECORD}"
 Row = dict[str, str]
+
+
+def alone() -> AbstractContextManager[None]:
+    """Within it, no other upload reads or writes the record."""
+    return locked(SUBMISSIONS / ".kaggle.lock", "uploads")
 
 
 def current_commit() -> str:
@@ -42,23 +54,19 @@ def read_record() -> list[Row]:
     """The uploads so far, oldest first; raises UserError if the file is not what was written."""
     if not RECORD.exists():
         return []
-    with RECORD.open(newline="") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    if tuple(reader.fieldnames or ()) != COLUMNS or any(None in row or None in row.values() for row in rows):
-        raise UserError(f"{RECORD}: expected the columns {', '.join(COLUMNS)}; mend it, or git checkout {RECORD}")
-    return rows
+    table = read_table(RECORD, {}, AGAIN)
+    if tuple(table.columns) != COLUMNS:
+        raise UserError(f"{RECORD}: expected the columns {', '.join(COLUMNS)}; {AGAIN}")
+    if wrong := [name for name in table["file"] if not FILE.fullmatch(name)]:
+        raise UserError(f"{RECORD}: {wrong[0]!r} is not the name of a submission; {AGAIN}")
+    return [{str(name): str(cell) for name, cell in row.items()} for row in table.to_dict("records")]
 
 
 def write_record(row: Row) -> None:
-    """Adds `row`, or puts it in the place of the one with the same file; the file is never half written."""
+    """Adds `row`, or puts it in the place of the one with the same file; call it within `alone`."""
     rows = [other for other in read_record() if other["file"] != row["file"]]
-    scratch = RECORD.with_suffix(".tmp")
-    with scratch.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*rows, row])
-    scratch.replace(RECORD)
+    with replacing(RECORD) as partial:
+        pd.DataFrame([*rows, row], columns=COLUMNS).to_csv(partial, index=False, lineterminator="\n")
 
 
 def dated_copy(source: Path) -> tuple[Path, Row | None]:
@@ -75,9 +83,8 @@ def dated_copy(source: Path) -> tuple[Path, Row | None]:
     while True:
         path = SUBMISSIONS / f"{today}{f'_{number}' if number > 1 else ''}.csv"
         if not path.exists() and path.name not in record:
-            scratch = path.with_suffix(".tmp")
-            scratch.write_bytes(contents)
-            scratch.replace(path)
+            with replacing(path) as partial:
+                partial.write_bytes(contents)
             return path, None
         if path.name not in record and path.read_bytes() == contents:
             return path, None

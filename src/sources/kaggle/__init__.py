@@ -7,6 +7,7 @@ broke off goes on from there.
 import contextlib
 import hashlib
 import io
+import json
 import math
 import os
 import re
@@ -25,8 +26,8 @@ from urllib3.exceptions import HTTPError as BrokenOff
 from urllib3.util import Retry
 
 from src.formats.raw import LAYOUT, TEST_MASKS, find_layout, list_raw
-from src.sources.archive import NO_ROOM, NoRoomError, check_room, room_needed, unpack
-from src.stage import Section, UserError
+from src.sources.archive import NoRoomError, check_room, room_needed, unpack
+from src.stage import NO_ROOM, Section, Seed, UserError
 
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two pieces of an answer
 PAUSES = (5.0, 20.0, 60.0)  # seconds before the second, third and last attempt
@@ -47,7 +48,7 @@ class Params(Section):
     competition: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
     dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+(/[0-9]+)?$")]
     test_share: Annotated[float, Field(gt=0, lt=1)]
-    seed: int
+    seed: Seed
 
     @property
     def slug(self) -> str:
@@ -291,11 +292,18 @@ def _said(error: Exception, api: Any) -> str:
 
 
 def _secrets(api: Any) -> list[str]:
-    from kagglesdk import get_access_token_from_env  # noqa: PLC0415  only this source needs it
+    """Whatever works as a password, from each place where the client looks: kaggle.json, a token, an OAuth login."""
+    from kagglesdk import KaggleCredentials, get_access_token_from_env  # noqa: PLC0415  only this source needs it
 
+    login = Path(KaggleCredentials.DEFAULT_CREDENTIALS_FILE).expanduser()
+    try:
+        stored = json.loads(login.read_text()) if login.is_file() else {}
+        tokens = [str(stored[key]) for key in ("refresh_token", "access_token") if stored.get(key)]
+    except (OSError, ValueError, AttributeError, TypeError):
+        tokens = []
     config = api.config_values if api else {}
     user, key = config.get("username"), config.get("key")
-    found = [key, config.get("token"), get_access_token_from_env()[0]]
+    found = [*tokens, key, config.get("token"), get_access_token_from_env()[0]]
     if user and key:
         found.append(b64encode(f"{user}:{key}".encode()).decode())
     return [secret for secret in found if secret]

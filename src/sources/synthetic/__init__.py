@@ -16,16 +16,16 @@ from pydantic import Field
 from tqdm.contrib.concurrent import process_map
 
 from src.sources.synthetic.photo import write
-from src.stage import Section
+from src.stage import Section, Seed
 
 
 class Params(Section):
     """The block `synthetic` of params.yaml."""
 
-    seed: int = Field(ge=0)
-    labelled: int = Field(ge=1)
-    test: int = Field(ge=1)
-    size: int = Field(ge=64)
+    seed: Seed
+    labelled: int = Field(ge=1, le=100_000)
+    test: int = Field(ge=1, le=100_000)
+    size: int = Field(ge=64, le=4096)
 
 
 def fetch(params: Params, scratch: Path) -> Path:

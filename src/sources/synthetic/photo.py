@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from src.pictures import write_picture
 from src.sources.synthetic.chance import Rng, pick
 from src.sources.synthetic.foreground import foreground
 from src.sources.synthetic.geometry import Array
@@ -105,6 +106,6 @@ def write(raw: Path, seed: int, labelled: int, size: int, index: int) -> None:
     cv2.setNumThreads(0)  # the photos are what runs in parallel
     picture, mask = photo(seed, index, size)
     part, name = ("train" if index < labelled else "test"), f"{index + 1:04d}.png"
-    cv2.imwrite(str(raw / part / "images" / name), picture[..., ::-1])
+    write_picture(picture, raw / part / "images" / name)
     if part == "train":
-        cv2.imwrite(str(raw / part / "masks" / name), mask)
+        write_picture(mask, raw / part / "masks" / name)

@@ -1,0 +1,90 @@
+"""Files: ours are written whole or not at all, one process at a time; of other people's, only real ones are taken."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from src.stage import UserError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` once everything is written and on the disk.
+
+    A kill, a full disk or an error at any moment leaves the old file or the new one, whole. What a process that was
+    killed had begun is removed by the next one that writes `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, f".{path.name}.", ".partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, start: str, end: str) -> None:
+    """Removes what `folder` holds under a name of `start`, the number of a process, `end`, if that process is gone."""
+    for path in folder.iterdir():
+        number = path.name.removeprefix(start).removesuffix(end)
+        alive = number.isdecimal() and psutil.pid_exists(int(number))
+        if path.name == f"{start}{number}{end}" and not alive:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Within it, no other process of this machine holds the lock file `path`.
+
+    If one does, this waits for it, and says for which process, which does `what`. The lock of a process that was
+    killed is free.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"waiting for process {path.read_text() or 'unknown'}, which {what}", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        path.write_text(str(os.getpid()))
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # before the release: whoever waits sees that it has gone, and makes a new one
+        lock.release()
+
+
+def check_name(name: str) -> None:
+    """Raises UserError if the file name `name` cannot be printed: control characters, or bytes that are not UTF-8."""
+    if not name.isprintable():
+        raise UserError(f"{name!r}: the name holds a control character or is not UTF-8; rename the file")
+
+
+def check_file(path: Path) -> None:
+    """Raises UserError if `path` is no regular file, or has a name that `check_name` refuses.
+
+    Opening anything else may never end: a device gives bytes for ever, and a pipe waits for someone to write to it.
+    """
+    check_name(path.name)
+    if not path.exists():
+        what = "a link to nothing" if path.is_symlink() else "missing"
+        raise UserError(f"{path} is {what}; replace it")
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise UserError(f"{path} is {what}, not a file; remove it")
+
+
+def check_inside(path: Path, folder: Path) -> None:
+    """Raises UserError if `path` is a link that leads out of `folder`: what is there was not meant to be shared."""
+    if path.resolve().is_relative_to(folder.resolve()):
+        return
+    raise UserError(f"{path} is a link that leads out of {folder}; put the file itself there")

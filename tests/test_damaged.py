@@ -1,0 +1,229 @@
+"""What a stage finds of an earlier one is what was written, or is named in one line."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from src import models
+from src.formats.model import load_model, model_path, save_model
+from src.stage import UserError
+from stages.evaluate import __main__ as evaluate
+from stages.predict import __main__ as predict
+from stages.report import __main__ as report
+from stages.submit import __main__ as submit
+from stages.train.checkpoint import Checkpoint, State
+from tests.test_bad_input import fails
+from tests.workspace import make_workspace
+
+ARGUMENTS = {"width": 2, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "rgb"}
+ABOUT = {"variant": "unet", "arguments": ARGUMENTS}
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Path:
+    """A folder in which everything up to predict has run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["stage"])
+    make_workspace(tmp_path)
+    return tmp_path
+
+
+def write_model(arguments=ARGUMENTS, **about) -> Path:
+    weights = models.build("unet", ARGUMENTS).state_dict()
+    save_model(model_path("unet"), [weights], ABOUT | {"arguments": arguments} | about)
+    return model_path("unet")
+
+
+def half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def text(path):
+    path.write_text("<<<<<<< HEAD\n")
+
+
+def flip_a_bit(path):
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+
+
+def edit_metadata(path):
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b'\\"dropout\\": 0.0', b'\\"dropout\\": 0.5'))
+
+
+def not_numbers(path):
+    weights = models.build("unet", ARGUMENTS).state_dict()
+    weights["net.final.weight" if "net.final.weight" in weights else next(iter(weights))].fill_(float("nan"))
+    save_model(path, [weights], ABOUT)
+
+
+def without_metadata(path):
+    save_file(load_file(path), path)
+
+
+def someone_elses(path):
+    save_file({"0.weight": torch.zeros(3)}, path, {"about": json.dumps({"format": "pt"})})
+
+
+def huge(path):
+    write_model(ARGUMENTS | {"width": 1024, "depth": 7})  # 360 GB of weights, were they made
+
+
+def beyond_all_bounds(path):
+    write_model(ARGUMENTS | {"width": 10**9})
+
+
+def unknown_variant(path):
+    write_model(variant="../unet")
+
+
+def no_arguments(path):
+    save_model(path, [], {"variant": "unet"})
+
+
+def endless_header(path):
+    path.write_bytes(struct.pack("<Q", 2**62) + path.read_bytes()[8:])
+
+
+def folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        half,
+        empty,
+        text,
+        flip_a_bit,
+        edit_metadata,
+        not_numbers,
+        without_metadata,
+        someone_elses,
+        huge,
+        beyond_all_bounds,
+        unknown_variant,
+        no_arguments,
+        endless_header,
+        folder,
+    ],
+)
+def test_a_model_that_is_not_what_was_written(workspace, damage):
+    path = write_model()
+    load_model(path)
+    before = path.read_bytes()
+    damage(path)
+    assert path.is_dir() or path.read_bytes() != before
+    fails(lambda: predict.main("unet"), says=["models/unet.safetensors", "dvc pull train@unet"])
+
+
+def test_a_checkpoint_with_one_flipped_bit_or_of_another_run_counts_as_none(tmp_path, capsys):
+    checkpoint, other = Checkpoint(tmp_path, "key"), Checkpoint(tmp_path, "other")
+    state = State({"model": {"w": torch.arange(3000.0)}}, {"epoch": 1})
+    checkpoint.save(state)
+    assert checkpoint.load().facts == {"epoch": 1}
+    flip_a_bit(checkpoint.path)
+    assert checkpoint.load() is None
+    other.save(state)
+    other.path.rename(checkpoint.path)
+    assert checkpoint.load() is None
+    checkpoint.path.write_bytes(b"")
+    assert checkpoint.load() is None
+    assert capsys.readouterr().err.count("is damaged") == 3
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new))
+
+
+def swap_lines(path: Path) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], *lines[:0:-1]]))
+
+
+ROWS, SPLIT, MAPS = "data/prepared/labelled/photos.csv", "data/split.csv", "data/predictions/unet/holdout.npy"
+PHOTOS, MASKS = "data/prepared/labelled/photos.npy", "data/prepared/labelled/native_masks.npy"
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "says"),
+    [
+        (SPLIT, swap_lines, "is not that of the photos"),
+        (SPLIT, lambda path: edit(path, "005", "999"), "is not that of the photos"),
+        (SPLIT, lambda path: edit(path, "holdout,-1", "test,-1"), "each row is one of train, val, holdout"),
+        (SPLIT, lambda path: edit(path, "val,0", "val,x"), "the column fold holds something else than int"),
+        (SPLIT, lambda path: edit(path, ",fold", ",fold,"), "not every line has one cell for each column"),
+        (SPLIT, empty, "not a CSV file"),
+        (SPLIT, text, "the column id is missing"),
+        (SPLIT, lambda path: path.write_bytes(b"\xff\xfe\x00" * 50), "not a CSV file"),
+        (ROWS, lambda path: edit(path, ",60,48,", ",60,,"), "the column width holds something else than int"),
+        (ROWS, lambda path: edit(path, ",60,48,", ",60,-48,"), "a size is not above zero"),
+        (ROWS, lambda path: edit(path, "True", "yes"), "something else than bool"),
+        (ROWS, lambda path: edit(path, "001,001.png", "000,001.png"), "an id stands twice"),
+        (ROWS, half, "prepare"),
+        (MAPS, half, "is damaged"),
+        (MAPS, empty, "is damaged"),
+        (MAPS, lambda path: np.save(path, np.zeros((12, 32, 32), np.float32)), "holds float32"),
+        (MAPS, lambda path: np.save(path, np.zeros((11, 32, 32), np.uint8)), "holds uint8 11 x 32 x 32"),
+        (MAPS, lambda path: np.save(path, np.zeros((12, 32, 16), np.uint8)), "are not square"),
+        (MAPS, lambda path: np.save(path, np.array([{}] * 12, dtype=object), allow_pickle=True), "is damaged"),
+        (PHOTOS, half, "is damaged"),
+        (MASKS, half, "is damaged"),
+        (MASKS, lambda path: np.save(path, np.zeros(7, np.uint8)), "do not belong together"),
+    ],
+)  # fmt: skip
+def test_a_file_of_an_earlier_stage_that_is_not_what_it_wrote(workspace, file, damage, says):
+    damage(workspace / file)
+    fails(lambda: evaluate.main("unet"), says=[file.rsplit("/", 1)[0], says, "run dvc repro"])
+    assert not (workspace / "metrics").exists()
+
+
+@pytest.mark.parametrize(
+    ("contents", "says"),
+    [
+        ("", "not what evaluate wrote"),
+        ("<<<<<<< HEAD\n{}", "not what evaluate wrote"),
+        ("[" * 100_000, "not what evaluate wrote"),
+        ("[]", "not what evaluate wrote"),
+        ('{"threshold": 9, "holdout": {"dice": 0.5}}', "not what evaluate wrote"),
+        ('{"threshold": NaN, "holdout": {"dice": 0.5}}', "not what evaluate wrote"),
+        ('{"holdout": {"dice": 0.5}}', "not what evaluate wrote"),
+    ],
+)
+def test_metrics_that_were_edited_by_hand_or_hold_a_conflict(workspace, contents, says):
+    (workspace / "metrics").mkdir()
+    (workspace / "metrics/unet.json").write_text(contents)
+    fails(lambda: submit.main("unet"), says=["metrics/unet.json", says, "evaluate@unet"])
+    assert not (workspace / "submissions").exists()
+
+
+def test_the_report_of_damaged_scores(workspace):
+    for variant in ("unet", "residual_unet", "unet_paper"):
+        evaluate.main(variant)
+    report.main()
+    scores = next((workspace / "plots/evaluation/unet").rglob("photos.csv"))
+    edit(scores, "0.", "x.")
+    fails(report.main, says=["photos.csv", "evaluate@unet"])
+
+
+def test_what_is_killed_while_it_is_written_is_not_there_and_the_next_one_removes_it(tmp_path):
+    path = tmp_path / "unet.safetensors"
+    (tmp_path / ".unet.safetensors.999999999.partial").write_bytes(b"half")
+    with pytest.raises(UserError):
+        load_model(tmp_path / ".unet.safetensors.999999999.partial")
+    save_model(path, [models.build("unet", ARGUMENTS).state_dict()], ABOUT)
+    assert [file.name for file in tmp_path.iterdir()] == ["unet.safetensors"]

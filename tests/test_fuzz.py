@@ -1,0 +1,132 @@
+"""Whatever bytes come in through one of the gates, what comes out is a result or a UserError, and nothing else."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from src import models, stage
+from src.formats.arrays import read_array
+from src.formats.model import load_model, save_model
+from src.formats.tables import read_table
+from src.images import read_mask, read_photo
+from src.sources.archive import unpack
+from src.stage import UserError
+from stages.split.stratify import SplitParams
+from tests.conftest import ROOT, photo_and_mask
+from tests.test_damaged import ABOUT, ARGUMENTS
+
+# What is done to a file: at some place (a share of its length) bytes are replaced, put in or taken out.
+Edit = tuple[float, bytes, int]
+EDITS = st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=8), st.integers(0, 40)), min_size=1, max_size=4)
+
+
+def mutated(good: bytes, edits: list[Edit]) -> bytes:
+    data = bytearray(good)
+    for share, new, removed in edits:
+        place = int(share * len(data))
+        data[place : place + removed] = new
+    return bytes(data)
+
+
+def image(kind: str) -> bytes:
+    return cv2.imencode(kind, photo_and_mask(24, seed=1)[0])[1].tobytes()
+
+
+def archive() -> bytes:
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in ("train/images/1.png", "train/masks/1.png", "test/images/é.png"):
+            file.writestr(name, name.encode() * 20)
+    return out.getvalue()
+
+
+def model() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "unet.safetensors"
+        save_model(
+            path,
+            [models.build("unet", ARGUMENTS | {"depth": 1}).state_dict()],
+            {**ABOUT, "arguments": ARGUMENTS | {"depth": 1}},
+        )
+        return path.read_bytes()
+
+
+def array() -> bytes:
+    out = BytesIO()
+    np.save(out, np.zeros((4, 8, 8), np.uint8))
+    return out.getvalue()
+
+
+def read_zip(path: Path) -> None:
+    try:
+        unpack(path, path.with_name("unpacked"))
+    finally:
+        shutil.rmtree(path.with_name("unpacked"), ignore_errors=True)
+
+
+def read_columns(path: Path) -> None:
+    read_table(path, {"id": str, "height": int, "share": float, "grey": bool}, "again")
+
+
+TABLE = b'id,height,share,grey\nNA,1,0.5,True\n"a,b",20,1e-3,False\n'
+READERS: dict[str, tuple[Callable[[Path], object], Callable[[], bytes]]] = {
+    "photo.png": (read_photo, lambda: image(".png")),
+    "photo.jpg": (read_photo, lambda: image(".jpg")),
+    "photo.webp": (read_mask, lambda: image(".webp")),
+    "photos.zip": (read_zip, archive),
+    "unet.safetensors": (load_model, model),
+    "maps.npy": (lambda path: read_array(path, (4, None, None), "again").sum(), array),
+    "photos.csv": (read_columns, lambda: TABLE),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_that_was_changed_anywhere(name, tmp_path):
+    read, make = READERS[name]
+    good = make()
+    (tmp_path / name).write_bytes(good)
+    read(tmp_path / name)
+
+    @settings(max_examples=150, deadline=None)
+    @given(EDITS)
+    def check(edits: list[Edit]) -> None:
+        (tmp_path / name).write_bytes(mutated(good, edits))
+        try:
+            read(tmp_path / name)
+        except UserError as error:
+            assert str(tmp_path / name) in str(error)
+            assert "\n" not in str(error)
+
+    check()
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits=EDITS)
+def test_params_that_were_changed_anywhere(monkeypatch, tmp_path, edits):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "params.yaml").read_bytes()
+    block = text[text.index(b"split:") : text.index(b"augment:")]
+    Path("params.yaml").write_bytes(mutated(block, edits))
+    try:
+        stage.read_params("split", SplitParams)
+    except UserError as error:
+        assert str(error).startswith("params.yaml")
+        assert "\n" not in str(error)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda t: t.encode("utf-8", "surrogatepass"))))
+def test_any_params_at_all(monkeypatch, tmp_path, text):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_bytes(text)
+    with pytest.raises(UserError, match=r"^params\.yaml"):
+        stage.read_params("split", SplitParams)
