@@ -13,8 +13,8 @@ from src import models
 from src.formats.model import load_model, model_path, save_model
 from src.stage import UserError
 from stages.evaluate import __main__ as evaluate
+from stages.gallery import __main__ as gallery
 from stages.predict import __main__ as predict
-from stages.report import __main__ as report
 from stages.submit import __main__ as submit
 from stages.train.checkpoint import Checkpoint, State
 from tests.test_bad_input import fails
@@ -211,13 +211,19 @@ def test_metrics_that_were_edited_by_hand_or_hold_a_conflict(workspace, contents
     assert not (workspace / "submissions").exists()
 
 
-def test_the_report_of_damaged_scores(workspace):
-    for variant in ("unet", "residual_unet", "unet_paper"):
-        evaluate.main(variant)
-    report.main()
-    scores = next((workspace / "plots/evaluation/unet").rglob("photos.csv"))
-    edit(scores, "0.", "x.")
-    fails(report.main, says=["photos.csv", "evaluate@unet"])
+def test_a_gallery_of_damaged_scores_or_pictures(workspace):
+    evaluate.main("unet")
+    gallery.main("unet")
+    evaluation = workspace / "plots/evaluation/unet"
+    (evaluation / "pictures/best_1.jpg").unlink()
+    fails(lambda: gallery.main("unet"), says=["pictures/best_1.jpg", "evaluate@unet"])
+    edit(evaluation / "scores/pictures.csv", "0.", "x.")
+    fails(lambda: gallery.main("unet"), says=["pictures.csv", "evaluate@unet"])
+
+
+def test_a_training_curve_that_was_damaged(workspace):
+    edit(workspace / "plots/training/unet/plots/metrics/train/loss.tsv", "0.", "x.")
+    fails(lambda: evaluate.main("unet"), says=["train/loss.tsv", "train@unet"])
 
 
 def test_what_is_killed_while_it_is_written_is_not_there_and_the_next_one_removes_it(tmp_path):

@@ -13,14 +13,13 @@ from pydantic import ValidationError
 
 from src import stage
 from src.bootstrap import interval
+from src.charts import histogram
 from src.formats import rle
-from src.formats.metrics import read_metrics
+from src.formats.metrics import THRESHOLDS, read_metrics
 from src.formats.predictions import read_predictions
 from src.formats.prepared import LABELLED, NativeMasks, read_rows
-from src.formats.scores import THRESHOLDS
 from src.formats.split import part_indices, read_split
 from src.formats.submission import read_submission, write_submission
-from src.page.charts import histogram
 from src.pictures import FALSE_ALARM, MISS, difference
 from src.postprocess import PostprocessParams, majority, threshold_mask
 from stages.evaluate import __main__ as evaluate

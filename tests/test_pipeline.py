@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.formats.metrics import HEADLINE, parse_metrics
 from src.formats.rle import decode, encode
 from src.formats.submission import read_submission
-from stages.report.leaderboard import COLUMNS
 from tests.conftest import copy_project, ran, write_raw
 
 VARIANTS = ["unet_paper", "unet", "residual_unet"]
-DOWNSTREAM = {f"{stage}@{variant}" for stage in ("evaluate", "submit") for variant in VARIANTS} | {"report"}
+DOWNSTREAM = {f"{stage}@{variant}" for stage in ("evaluate", "gallery", "submit") for variant in VARIANTS} | {"report"}
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +28,13 @@ def project(tmp_path_factory):
 
 
 def metrics(project, variant="unet"):
-    return json.loads((project.root / f"metrics/{variant}.json").read_text())
+    return parse_metrics(variant, (project.root / f"metrics/{variant}.json").read_text())
 
 
 class TestRepro:
     def test_a_clean_clone_runs_every_stage_once(self, project):
         stages = ["download", "prepare", "split", "describe", "report"]
-        stages += [f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "submit") for v in VARIANTS]
+        stages += [f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "gallery", "submit") for v in VARIANTS]
         assert sorted(project.first) == sorted(stages)
 
     def test_then_nothing_is_left_to_run_and_nothing_shows_as_changed(self, project):
@@ -49,9 +49,16 @@ class TestRepro:
         for variant in VARIANTS:
             for part in ("holdout", "val"):
                 scores = metrics(project, variant)[part]
-                assert set(COLUMNS) | {"dice_pooled", "photos", "traits"} == set(scores)
+                assert set(HEADLINE) | {"dice_pooled", "photos", "photo_dice", "traits"} == set(scores)
+                assert np.mean(scores["photo_dice"]) == pytest.approx(scores["dice"], abs=1e-6)
                 assert 0 <= scores["dice_low"] <= scores["dice"] <= scores["dice_high"] <= 1
                 assert set(scores["traits"]) <= {"small", "cut", "grey", "glare"}
+
+    def test_dvcs_table_of_metrics_holds_the_headline_alone(self, project):
+        table = project.run("dvc", "metrics", "show").stdout.splitlines()
+        headline = {f"{part}.{key}" for part in ("holdout", "val") for key in HEADLINE}
+        assert set(table[0].split()) == headline | {"Path", "threshold"}
+        assert len(table) == 1 + len(VARIANTS)
 
     def test_each_submission_has_a_row_per_test_photo_that_decodes_at_its_size(self, project):
         photos = sorted((project.root / "data/raw/test/images").iterdir())
@@ -102,7 +109,7 @@ class TestOnlyWhatChangedReruns:
     def test_one_models_parameter_reruns_that_model_alone(self, project):
         project.set(models__unet__dropout=0.3)
         stages = set(project.repro())
-        assert stages == {"train@unet", "predict@unet", "evaluate@unet", "submit@unet", "report"}
+        assert stages == {*(f"{s}@unet" for s in ("train", "predict", "evaluate", "gallery", "submit")), "report"}
         project.run("git", "checkout", "--quiet", ".")
         project.run("dvc", "checkout", "--quiet")
 
@@ -153,7 +160,7 @@ def test_the_same_commit_gives_the_same_bytes(project, tmp_path):
 
 
 def test_the_stages_after_predict_and_split_start_without_torch(project):
-    for stage in ("evaluate", "submit", "split", "report"):
+    for stage in ("evaluate", "gallery", "submit", "split", "report"):
         loaded = project.run(
             "python", "-c", f"import sys, stages.{stage}.__main__; print('torch' in sys.modules)"
         ).stdout

@@ -170,7 +170,7 @@ def ben(s3_team, tmp_path_factory):
 
 class TestReproInAFreshClone:
     def test_another_loss_takes_the_prepared_photos_and_no_raw_one(self, s3_team, ben):
-        stages = {f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "submit") for v in VARIANTS}
+        stages = {f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "gallery", "submit") for v in VARIANTS}
         assert set(ben.ran) == stages | {"report"}
         assert not (ben.root / "data/raw").exists()
         fetched = cached(ben) & cached(s3_team.ana)

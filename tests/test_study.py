@@ -54,6 +54,7 @@ def test_a_study_runs_through_the_queue_and_becomes_tables(project):
     assert list(results) == ["plain", "gray"]
     for label, result in results.items():
         assert result["metrics"]["holdout"]["dice"] == pytest.approx(np.mean(list(result["dice"].values())), abs=1e-5)
+        assert result["metrics"]["holdout"]["photos"] == len(result["dice"])
         assert result["command"] == (
             f"dvc exp run --name {Study(**STUDY).name(label)} -S loss=bce "
             "-S cpu.models.unet.width=3 " + ("-S models.unet.color=gray " if label == "gray" else "") + "evaluate@unet"

@@ -9,20 +9,23 @@ The further folds of `train.folds` have a folder like this, without images, in p
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from src.formats.tables import read_table
-from src.stage import UserError
 
 TRAINING = Path("plots/training")
 CURVES, IMAGES = "plots/metrics", "plots/images"
+REPORTED = ("val/dice", "val/dice_smoothed", "train/loss")
 
 
-def read_curve(variant: str, name: str) -> NDArray[np.float64]:
-    """The curve `name`, such as val/dice, float64 (epochs,); raises UserError if it is not on this machine."""
-    path = TRAINING / variant / CURVES / f"{name}.tsv"
-    if not path.exists():
-        raise UserError(f"{path} is not on this machine; run dvc pull train@{variant}, or dvc repro train@{variant}")
-    table = read_table(path, {path.stem: float}, f"run dvc repro -f -s train@{variant}")
-    return table[path.stem].to_numpy(dtype=np.float64)
+def read_curves(variant: str) -> dict[str, list[float]]:
+    """The REPORTED curves by name, a value per epoch; {} for an ensemble, which is not trained. Raises UserError if one
+    is not what training wrote.
+    """
+    folder = TRAINING / variant / CURVES
+    if not folder.exists():
+        return {}
+    curves = {}
+    for name in REPORTED:
+        path = folder / f"{name}.tsv"
+        table = read_table(path, {path.stem: float}, f"run dvc repro -f -s train@{variant}")
+        curves[name] = table[path.stem].round(8).tolist()
+    return curves

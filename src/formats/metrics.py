@@ -1,26 +1,66 @@
-"""The format of metrics/VARIANT.json: `threshold` (0 to 1), and under `holdout` and `val` the metrics of that part.
+"""The format of metrics/VARIANT.json: the headline that DVC compares, and below it the details that the report needs.
 
-`summarise` in stages/evaluate/summary.py says what a part's metrics are.
+threshold       a pixel is person from this probability on
+holdout, val    the HEADLINE of that part
+details         a list of one dictionary, because DVC's tables show numbers and leave lists out:
+    holdout, val       dice_pooled, photos, photo_dice (that of each photo), and traits: `dice` and `photos` for each
+    threshold_curve    mean val Dice at each of THRESHOLDS, before the clean-up
+    curves             those of src/formats/curves.py, a value per epoch; none for an ensemble
+
+The details are here, in git, because the report cannot list the files of each variant among its deps.
 """
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from src.stage import UserError
+import numpy as np
+from pydantic import Field, ValidationError
+
+from src.stage import Section, UserError
 
 METRICS = Path("metrics")
+PARTS = ("holdout", "val")
+HEADLINE = ("dice", "dice_low", "dice_high", "dice_raw", "iou", "boundary_iou", "precision", "recall")
+# A map's pixel is a byte; each threshold lies halfway between two bytes, so that 0.5 means "128 or more".
+THRESHOLDS = np.round((np.arange(1, 256) - 0.5) / 255, 4)
+
+
+class Content(Section):
+    """What is in the file."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)]
+    holdout: dict[str, float]
+    val: dict[str, float]
+    details: tuple[dict[str, Any]]
 
 
 def read_metrics(variant: str) -> dict[str, Any]:
-    """metrics/VARIANT.json; raises UserError if it is not there."""
+    """metrics/VARIANT.json as `write_metrics` took it; raises UserError if it is not there or something else."""
     path = METRICS / f"{variant}.json"
     if not path.exists():
         raise UserError(f"{path} is missing; run dvc repro evaluate@{variant}")
-    return json.loads(path.read_text())
+    return parse_metrics(variant, path.read_bytes())
+
+
+def parse_metrics(variant: str, text: str | bytes) -> dict[str, Any]:
+    """The same from what stands in the file."""
+    try:
+        content = Content.model_validate_json(text)
+    except ValidationError:
+        path = METRICS / f"{variant}.json"
+        raise UserError(f"{path} is not what evaluate wrote; run dvc repro evaluate@{variant}") from None
+    details, headline = content.details[0], content.model_dump(exclude={"details"})
+    return details | headline | {part: headline[part] | details[part] for part in PARTS}
 
 
 def write_metrics(variant: str, metrics: dict[str, Any]) -> None:
-    """Writes metrics/VARIANT.json."""
+    """Writes metrics/VARIANT.json: of each part the HEADLINE, and all the rest as details, one line for each."""
+    shown = {"threshold": metrics["threshold"]}
+    shown |= {part: {key: metrics[part][key] for key in HEADLINE} for part in PARTS}
+    details = {part: {key: value for key, value in metrics[part].items() if key not in HEADLINE} for part in PARTS}
+    details |= {key: value for key, value in metrics.items() if key not in shown}
+    lines = ",\n".join(f'    "{key}": {json.dumps(value)}' for key, value in details.items())
     METRICS.mkdir(exist_ok=True)
-    (METRICS / f"{variant}.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    text = json.dumps(shown, indent=2).removesuffix("\n}")
+    (METRICS / f"{variant}.json").write_text(f'{text},\n  "details": [{{\n{lines}\n  }}]\n}}\n')

@@ -33,9 +33,8 @@ if (gallery) {
     );
     let shown = 0;
     for (const shot of shots) {
-      const { variant, kind, traits } = shot.dataset;
+      const { kind, traits } = shot.dataset;
       const fits =
-        variant === wanted.variant &&
         (wanted.kind === "all" || kind === wanted.kind) &&
         (wanted.trait === "all" || traits.split(" ").includes(wanted.trait));
       shot.hidden = !fits;

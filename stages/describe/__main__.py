@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from src import stage
+from src.charts import bars, histogram
 from src.formats.prepared import LABELLED, TEST, read_masks, read_photos, read_rows
 from src.formats.split import read_split
-from src.page.charts import bars, histogram
 from src.page.render import data_uri, render
 from src.pictures import write_picture
 from stages.describe.facts import contact_sheet, examples, facts, suspects, tile

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from src import stage
+from src.formats.curves import read_curves
 from src.formats.metrics import write_metrics
 from src.formats.predictions import read_predictions
 from src.formats.prepared import LABELLED, TRAITS, NativeMasks, read_photos, read_rows
@@ -28,7 +29,8 @@ def main(variant: str) -> None:
 
     curve = threshold_curve(maps["val"], indices["val"], masks)
     threshold = best_threshold(curve) if params.threshold == AUTO else float(params.threshold)
-    metrics: dict[str, object] = {"threshold": threshold}
+    metrics: dict[str, object] = {"threshold": threshold, "threshold_curve": curve.round(6).tolist()}
+    metrics["curves"] = read_curves(variant)
     tables = {}
     for part, part_maps in maps.items():
         part_rows = rows.iloc[indices[part]].reset_index(drop=True)
@@ -41,7 +43,7 @@ def main(variant: str) -> None:
         return target, final_mask(maps["holdout"][position], target.shape, threshold, params)
 
     pictures = draw(variant, tables["holdout"], rows.iloc[indices["holdout"]], true_and_predicted)
-    write_tables(variant, curve, pd.concat(tables.values()), pictures)
+    write_tables(variant, pd.concat(tables.values()), pictures)
     write_metrics(variant, metrics)
 
 
@@ -53,14 +55,16 @@ def draw(
     `scores` and `rows` (of photos.csv) hold the same photos. `masks(position)` returns the true and the
     predicted mask, uint8 (H, W; 0 and 1), of the photo at `position` in them.
     """
-    photos, table = read_photos(LABELLED), []
-    for kind, place, position in choose(scores["dice"], rows[list(TRAITS)]):
+    photos, table, traits = read_photos(LABELLED), [], rows[list(TRAITS)]
+    for kind, place, position in choose(scores["dice"], traits):
         photo_id, dice = scores["id"][position], float(scores["dice"][position])
+        its_traits = " ".join(traits.columns[traits.iloc[position]])
         caption = f"{kind} {place}: photo {photo_id}, Dice {dice:.3f}"
         picture = captioned(photos[rows.index[position]], *masks(position), caption)
         file = f"{kind}_{place}.jpg"
         write_picture(picture, pictures_folder(variant) / file)
-        table.append({"file": file, "kind": kind, "place": place, "id": photo_id, "dice": dice})
+        row = {"file": file, "kind": kind, "place": place, "id": photo_id, "dice": dice, "traits": its_traits}
+        table.append(row)
     return pd.DataFrame(table)
 
 

@@ -1,4 +1,4 @@
-"""Which holdout photos get a picture, in plots/evaluation and in the report: worst, median, best, worst of a trait."""
+"""Which holdout photos get a picture, in plots/evaluation and in its gallery: worst, median, best, worst of a trait."""
 
 from typing import NamedTuple
 

@@ -42,7 +42,7 @@ def score_photos(
 
 
 def summarise(scores: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
-    """The metrics of one part; `rows` holds the same photos' rows of photos.csv.
+    """The metrics of one part (see src/formats/metrics.py); `rows` holds the same photos' rows of photos.csv.
 
     `dice` is the mean over photos (the competition's), with a percentile bootstrap interval over photos; `dice_pooled`
     is that of all pixels taken as one photo.
@@ -58,6 +58,7 @@ def summarise(scores: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
         "dice_pooled": dice(pooled),
         **{name: float(scores[name].to_numpy().mean()) for name in means},
         "photos": len(scores),
+        "photo_dice": per_photo.round(6).tolist(),
         "traits": {
             trait: {"dice": float(per_photo[has].mean()), "photos": int(has.sum())}
             for trait in TRAITS

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.contrib.concurrent import thread_map
 
+from src.formats.metrics import THRESHOLDS
 from src.formats.prepared import NativeMasks
-from src.formats.scores import THRESHOLDS
 from src.postprocess import upsample
 
 

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from src import stage
 from src.formats.metrics import read_metrics
-from src.formats.prepared import LABELLED, read_rows
 from src.page.render import render
 from stages.report import sections
-from stages.report.convergence import read_convergence
+from stages.report.convergence import convergence
 from stages.report.dvc_curves import write_curves
 from stages.report.leaderboard import headline, leaderboard, markdown
 from stages.report.suggestions import next_steps
@@ -20,25 +19,24 @@ def main() -> None:
     variants, release = stage.read_params("variants", list[stage.Name]), stage.read_params("release", stage.Name)
     ensembles = stage.read_params("ensembles", dict[stage.Name, list])
     params = read_settings()
-    board = leaderboard(variants, list(ensembles), release)
-    metrics = {row["variant"]: read_metrics(row["variant"]) for row in board["variants"]}
-    learning = {variant: read_convergence(variant) for variant in variants}
+    metrics = {name: read_metrics(name) for name in [*variants, *ensembles]}
+    board = leaderboard(metrics, variants, release)
+    learning = {variant: convergence(metrics[variant]["curves"]) for variant in variants}
     page = render(
         Path(__file__).with_name("report.html"),
         board=board,
         headline=headline(board).replace("`", ""),
         metrics=metrics,
         learning=learning,
-        charts=sections.charts(board, learning),
-        histograms=sections.histograms(board),
+        charts=sections.charts(board, metrics, learning),
+        histograms=sections.histograms(board, metrics),
         traits=sections.trait_table(board, metrics),
         trait_counts=sections.trait_counts(metrics),
-        gallery=sections.gallery(list(metrics), read_rows(LABELLED)),
         steps=next_steps(board, metrics, learning, params),
         params=params,
         pass_mark=sections.PASS_MARK,
     )
-    write_curves(variants, REPORT / "curves")
+    write_curves({variant: metrics[variant] for variant in variants}, REPORT / "curves")
     (REPORT / "leaderboard.json").write_text(json.dumps(board, indent=2) + "\n")
     (REPORT / "leaderboard.md").write_text(markdown(board))
     (REPORT / "index.html").write_text(page)

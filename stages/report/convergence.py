@@ -1,11 +1,10 @@
 """What the learning curves of a variant say: still improving, settled, or over-fitting."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from src.formats.curves import read_curve
 
 FELL = 0.01  # of validation Dice after its best epoch: more than the ups and downs of a settled curve
 ROSE = 0.005  # of validation Dice over the last fifth: still worth waiting for
@@ -25,9 +24,9 @@ class Convergence(NamedTuple):
         return float(self.dice[self.best_epoch] - self.dice[-1])
 
 
-def read_convergence(variant: str) -> Convergence:
-    """The curves that training recorded; raises UserError, saying how to get them, if they are not on this machine."""
-    dice, loss = read_curve(variant, "val/dice_smoothed"), read_curve(variant, "train/loss")
+def convergence(curves: Mapping[str, Sequence[float]]) -> Convergence:
+    """What the `curves` of a training say; see src/formats/curves.py."""
+    dice, loss = (np.asarray(curves[name], np.float64) for name in ("val/dice_smoothed", "train/loss"))
     best = int(np.argmax(dice))
     return Convergence(dice, loss, best, _verdict(dice, loss, best))
 

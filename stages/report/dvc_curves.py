@@ -3,34 +3,35 @@
 dvc.yaml draws one line per column, so a new variant needs no line there.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from src.formats.curves import read_curve
-from src.formats.scores import read_holdout_dice, read_table
-from src.page.charts import histogram
+from src.charts import histogram
+from src.formats.metrics import THRESHOLDS
 
 
-def write_curves(variants: list[str], folder: Path) -> None:
-    """Writes the tables of `variants` to `folder`; a training that ended early leaves the rest of its column empty."""
+def write_curves(metrics: Mapping[str, Any], folder: Path) -> None:
+    """Writes the tables of the variants in `metrics` to `folder`; a training that ended early leaves the rest of its
+    column empty.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    histograms = {name: histogram(m["holdout"]["photo_dice"], "dice").set_index("dice") for name, m in metrics.items()}
     for name, table in {
-        "val_dice": _epochs("val/dice", variants),
-        "training_loss": _epochs("train/loss", variants),
-        "threshold": _side_by_side([read_table(v, "threshold.tsv") for v in variants], variants),
-        "holdout_dice": _side_by_side([histogram(read_holdout_dice(v), "dice") for v in variants], variants),
+        "val_dice": _epochs("val/dice", metrics),
+        "training_loss": _epochs("train/loss", metrics),
+        "threshold": pd.DataFrame(
+            {variant: m["threshold_curve"] for variant, m in metrics.items()},
+            index=pd.Index(THRESHOLDS, name="threshold"),
+        ),
+        "holdout_dice": pd.DataFrame({variant: table["photos"] for variant, table in histograms.items()}),
     }.items():
-        table.to_csv(folder / f"{name}.tsv", sep="\t", index=False)
+        table.to_csv(folder / f"{name}.tsv", sep="\t")
 
 
-def _epochs(name: str, variants: list[str]) -> pd.DataFrame:
+def _epochs(name: str, metrics: Mapping[str, Any]) -> pd.DataFrame:
     """A row per epoch (`step`, from 0), a column per variant."""
-    table = pd.DataFrame({variant: pd.Series(read_curve(variant, name)) for variant in variants})
-    return table.rename_axis("step").reset_index()
-
-
-def _side_by_side(tables: list[pd.DataFrame], variants: list[str]) -> pd.DataFrame:
-    """The last column of each of `tables`, which share their first one."""
-    columns = [table.iloc[:, -1].rename(variant) for table, variant in zip(tables, variants, strict=True)]
-    return pd.concat([tables[0].iloc[:, 0], *columns], axis=1)
+    columns = {variant: pd.Series(m["curves"][name]) for variant, m in metrics.items()}
+    return pd.DataFrame(columns).rename_axis("step")

@@ -1,31 +1,31 @@
 """The variants and ensembles side by side, best first."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from src.bootstrap import interval
-from src.formats.metrics import read_metrics
-from src.formats.scores import read_holdout_dice
-
-COLUMNS = ("dice", "dice_low", "dice_high", "dice_raw", "iou", "boundary_iou", "precision", "recall")
+from src.formats.metrics import HEADLINE
 
 
-def leaderboard(variants: list[str], ensembles: list[str], release: str) -> dict[str, Any]:
+def leaderboard(results: Mapping[str, Any], variants: list[str], release: str) -> dict[str, Any]:
     """What report/leaderboard.json holds: `release`, `leader` (the best), `model` (the best that is no ensemble), and
-    `variants`, a row of holdout metrics and val Dice for each variant and ensemble, highest holdout Dice first.
+    `variants`, a row of holdout metrics and val Dice for each in `results`, highest holdout Dice first. `results` holds
+    the metrics of each of `variants` and of the ensembles.
 
     `behind` is the leader's Dice minus the row's, the mean over the same photos, with its 95 % bootstrap interval.
     """
     rows = []
-    for variant in [*variants, *ensembles]:
-        metrics = read_metrics(variant)
-        holdout = {column: metrics["holdout"][column] for column in COLUMNS}
+    for variant, metrics in results.items():
+        holdout = {column: metrics["holdout"][column] for column in HEADLINE}
         rows.append(
             {"variant": variant, **holdout, "val_dice": metrics["val"]["dice"], "threshold": metrics["threshold"]}
         )
     rows.sort(key=lambda row: (-row["dice"], row["variant"]))
-    leader = read_holdout_dice(rows[0]["variant"])
+    dice = {variant: np.array(metrics["holdout"]["photo_dice"]) for variant, metrics in results.items()}
     for row in rows:
-        lack = leader - read_holdout_dice(row["variant"])
+        lack = dice[rows[0]["variant"]] - dice[row["variant"]]
         low, high = interval(lack)
         row["behind"] = {"dice": float(lack.mean()), "low": low, "high": high}
     names = [row["variant"] for row in rows]

@@ -1,24 +1,18 @@
-"""Everything the report shows, gathered from what the stages wrote."""
+"""Everything the report shows, gathered from the metrics."""
 
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
-from src.formats.prepared import TRAITS
-from src.formats.scores import THRESHOLDS, absent, pictures_folder, read_holdout_dice, read_table
-from src.page.charts import Line, bars, histogram, intervals, lines
-from src.page.render import data_uri
-from src.pictures import two_by_two
+from src.charts import Line, bars, histogram, intervals, lines
+from src.formats.metrics import THRESHOLDS
 from stages.report.convergence import Convergence
 
 PASS_MARK = 0.75  # of the competition
 
 
-def charts(board: dict[str, Any], learning: dict[str, Convergence]) -> dict[str, Markup]:
+def charts(board: dict[str, Any], metrics: dict[str, Any], learning: dict[str, Convergence]) -> dict[str, Markup]:
     """The charts of all variants together, coloured by their place on the leaderboard."""
     rows = board["variants"]
     dice, loss, threshold = [], [], []
@@ -28,7 +22,7 @@ def charts(board: dict[str, Any], learning: dict[str, Convergence]) -> dict[str,
             best = curves.best_epoch
             dice.append(Line(number, epochs, curves.dice, (epochs[best], curves.dice[best])))
             loss.append(Line(number, epochs, curves.loss, (epochs[best], curves.loss[best])))
-        curve = read_table(row["variant"], "threshold.tsv")["dice"].to_numpy(dtype=float)
+        curve = np.array(metrics[row["variant"]]["threshold_curve"])
         chosen = int(np.argmin(np.abs(THRESHOLDS - row["threshold"])))
         threshold.append(Line(number, THRESHOLDS, curve, (float(THRESHOLDS[chosen]), float(curve[chosen]))))
     spans = [(row["dice"], row["dice_low"], row["dice_high"]) for row in rows]
@@ -40,14 +34,11 @@ def charts(board: dict[str, Any], learning: dict[str, Convergence]) -> dict[str,
     }
 
 
-def histograms(board: dict[str, Any]) -> dict[str, Markup]:
+def histograms(board: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Markup]:
     """A histogram of Dice over holdout photos for each variant."""
-    return {
-        row["variant"]: bars(
-            f"histogram-{row['variant']}", histogram(read_holdout_dice(row["variant"]), "dice"), number, small=True
-        )
-        for number, row in enumerate(board["variants"])
-    }
+    names = [row["variant"] for row in board["variants"]]
+    tables = {name: histogram(metrics[name]["holdout"]["photo_dice"], "dice") for name in names}
+    return {name: bars(f"histogram-{name}", tables[name], place, small=True) for place, name in enumerate(names)}
 
 
 def trait_table(board: dict[str, Any], metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -70,30 +61,6 @@ def trait_counts(metrics: dict[str, Any]) -> dict[str, int]:
     """How many holdout photos have each trait that any has."""
     any_variant = next(iter(metrics.values()))
     return {trait: score["photos"] for trait, score in any_variant["holdout"]["traits"].items()}
-
-
-def gallery(variants: list[str], rows: pd.DataFrame) -> list[dict[Any, Any]]:
-    """The pictures of all variants, with what they can be filtered by; `rows` is the labelled photos' photos.csv."""
-    traits = {row["id"]: [trait for trait in TRAITS if row[trait]] for row in rows.to_dict("records")}
-    pictures = []
-    for variant in variants:
-        for row in read_table(variant, "pictures.csv").to_dict("records"):
-            picture = _read_picture(variant, row["file"])
-            pictures.append(
-                row
-                | {"variant": variant, "traits": traits[row["id"]], "uri": data_uri(picture)}
-                | {"width": picture.shape[1], "height": picture.shape[0]}
-            )
-    return pictures
-
-
-def _read_picture(variant: str, file: str) -> np.ndarray:
-    """The panels of one picture, RGB; the page has captions of its own."""
-    path: Path = pictures_folder(variant) / file
-    pixels = cv2.imread(str(path))
-    if pixels is None:
-        raise absent(path, variant)
-    return two_by_two(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
 
 def _focus(curves: list[Line]) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from src import models, stage
+from src.formats.metrics import PARTS, parse_metrics
 from tools.study.plan import Study, read_study
 from tools.study.tables import Result, read_results, speed, tables
 
@@ -71,10 +72,12 @@ def gather(study: Study, label: str, revision: str) -> Result:
         io.StringIO(dvc.api.read(f"plots/evaluation/{variant}/scores/photos.csv", rev=revision)), dtype={"id": str}
     )
     holdout = photos[photos["part"] == "holdout"].set_index("id")["dice"]
+    metrics = parse_metrics(variant, dvc.api.read(f"metrics/{variant}.json", rev=revision))
+    kept = {part: {key: value for key, value in metrics[part].items() if key != "photo_dice"} for part in PARTS}
     log = ["dvc", "queue", "logs", study.name(label)]
     return {
         "command": shlex.join(study.command(label)),
-        "metrics": json.loads(dvc.api.read(f"metrics/{variant}.json", rev=revision)),
+        "metrics": {"threshold": metrics["threshold"], **kept},
         "dice": holdout.round(5).to_dict(),
         "parameters": sum(p.numel() for p in model.parameters()) * params[params["budget"]]["train"]["folds"],
         **speed(subprocess.run(log, capture_output=True, text=True, check=False).stdout),

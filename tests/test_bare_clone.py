@@ -1,0 +1,110 @@
+"""A clone without any data, beside a DVC remote: `--pull --allow-missing` fetches what the stages to run declare."""
+
+import os
+import shutil
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, Project, copy_project, ran
+from tests.warm import warm_python
+
+VARIANTS = ["unet", "residual_unet", "unet_paper"]
+TEAM = {"team": ["unet", "unet", "residual_unet"]}
+AFTER_SCORING = ("evaluate", "gallery", "submit")
+AFTER_TRAINING = ("predict", *AFTER_SCORING)
+
+
+@pytest.fixture(scope="module")
+def ana(tmp_path_factory):
+    """A project with its results committed and pushed, in which the stages start fast."""
+    folder = tmp_path_factory.mktemp("team")
+    ana = copy_project(folder / "ana", VARIANTS)
+    ana.set(cpu__train__epochs=1, ensembles=TEAM)
+    with warm_python(ROOT) as warm:
+        ana.path = f"{warm}{os.pathsep}{Project.path}"
+        ana.repro()
+        ana.run("dvc", "remote", "add", "--default", "team", str(folder / "remote"))
+        ana.run("git", "add", ".")
+        ana.run("git", "commit", "--quiet", "--message", "results")
+        ana.run("dvc", "push")
+        yield ana
+
+
+@pytest.fixture
+def clone(ana, tmp_path) -> Project:
+    clone = Project(tmp_path / "clone", ana.path)
+    ana.run("git", "clone", "--quiet", ".", str(clone.root))
+    clone.run("git", "config", "user.name", "Test")
+    clone.run("git", "config", "user.email", "test@localhost")
+    return clone
+
+
+def of_each(stages, variants) -> set[str]:
+    return {f"{stage}@{variant}" for stage in stages for variant in variants}
+
+
+@pytest.mark.parametrize(
+    ("changes", "trained", "scored_again"),
+    [
+        ({"postprocess__threshold": 0.45}, [], VARIANTS),
+        ({"release": "unet"}, [], []),
+        ({"loss": "bce"}, VARIANTS, []),
+        ({"variants": VARIANTS[:2]}, [], []),
+        ({"variants": [*VARIANTS, "leaky_unet"]}, ["leaky_unet"], []),
+    ],
+    ids=["postprocess", "release", "loss", "one variant less", "one variant more"],
+)
+def test_only_what_a_change_concerns_is_trained_and_the_report_is_made(clone, changes, trained, scored_again):
+    clone.set(**changes)
+    stages = set(clone.repro("--pull", "--allow-missing"))
+    assert {stage for stage in stages if stage.startswith("train@")} == of_each(["train"], trained)
+    assert of_each(["predict"], trained) | of_each(["evaluate"], scored_again) | {"report"} <= stages
+    follow = of_each(AFTER_TRAINING, trained) | of_each(AFTER_SCORING, scored_again)
+    assert stages <= of_each(["train"], trained) | follow | {"ensemble@team", "report"}
+    assert not (clone.root / "data/raw").exists()
+    page = (clone.root / "report/index.html").read_text()
+    for variant in yaml.safe_load((clone.root / "params.yaml").read_text())["variants"]:
+        assert f'<a href="gallery/{variant}.html">' in page
+    assert clone.repro("--allow-missing", "--dry") == []
+
+
+def test_another_look_of_the_pages_fetches_their_pictures(clone):
+    style = clone.root / "src/page/page.css"
+    style.write_text(style.read_text() + "/* */\n")
+    pages = {"describe", "report", "ensemble@team", *of_each(["gallery"], VARIANTS)}
+    assert set(clone.repro("--pull", "--allow-missing")) == pages
+    assert not list(clone.root.glob("models/*"))
+
+
+def test_one_experiment_on_one_variant_leaves_the_others_where_they_are(clone):
+    target = ["-n", "edge", "-S", "loss=combined_edge", "evaluate@unet"]
+    result = clone.run("dvc", "exp", "run", "--pull", "--allow-missing", *target)
+    assert ran(result.stdout) == ["train@unet", "predict@unet", "evaluate@unet"]
+    assert "edge" in clone.run("dvc", "exp", "list").stdout
+    assert set(yaml.safe_load(clone.run("dvc", "metrics", "diff", "--json").stdout)) == {"metrics/unet.json"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["download", "prepare", "split", "describe", "ensemble@team", "report"]
+    + [f"{stage}@unet" for stage in ("train", *AFTER_TRAINING)],
+)
+def test_a_stage_needs_nothing_but_what_it_declares(ana, tmp_path, name):
+    """In a folder that holds its deps and params.yaml, and nothing else, its command writes the same bytes."""
+    stage = yaml.safe_load((ana.root / "dvc.lock").read_text())["stages"][name]
+    alone = Project(tmp_path, ana.path)
+    (alone.root / ".dvc").mkdir()  # where checkpoints lie
+    (alone.root / ".dvc/config").write_text("[core]\nno_scm = true\n")
+    docstrings = ["src/__init__.py", "stages/__init__.py"]  # they do nothing, but the model's run_hash counts them
+    for path in ["params.yaml", *docstrings, *(dep["path"] for dep in stage["deps"])]:
+        source, target = ana.root / path, alone.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target, dirs_exist_ok=True) if source.is_dir() else shutil.copy(source, target)
+    for command in [stage["cmd"]] if isinstance(stage["cmd"], str) else stage["cmd"]:
+        alone.run(*command.split())
+    for out in stage["outs"]:
+        expected = ana.root / out["path"]
+        for file in [expected] if expected.is_file() else [f for f in expected.rglob("*") if f.is_file()]:
+            path = file.relative_to(ana.root)
+            assert (alone.root / path).read_bytes() == file.read_bytes(), path
