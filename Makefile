@@ -23,8 +23,10 @@ check: .venv/requirements ## check params.yaml, and name the valid values where 
 	python -m tools.check
 
 verify: .venv/requirements ## fail if dvc.lock does not belong to the code and params; needs no data and no GPU
-	@plan=$$(dvc repro --allow-missing --dry 2>&1) && ! echo "$$plan" | grep --quiet "^Running stage" || \
-		{ echo "$$plan" | grep -v "didn't change"; echo "error: a stage would run; run dvc repro and commit its results"; exit 1; }
+	@failed=; plan=$$(dvc repro --allow-missing --dry 2>&1) || failed="DVC failed, for the reason above"; \
+	echo "$$plan" | grep --quiet --extended-regexp "^Running stage|failed to reproduce" && \
+		failed="a stage would run; run dvc repro and commit its results"; \
+	[ -z "$$failed" ] || { echo "$$plan" | grep -v "didn't change"; echo "error: $$failed"; exit 1; }
 	@echo "dvc.lock is up to date"
 
 demo: .venv/requirements ## cut the people out of your photos: make demo PHOTO="a.jpg b.png"

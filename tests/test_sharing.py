@@ -277,6 +277,15 @@ class TestContinuousIntegration:
             assert "error: a stage would run; run dvc repro and commit its results" in result.stdout
         assert self.verify(clone).returncode == 0
 
+    def test_where_dvc_itself_fails_it_says_so(self, folder_team, tmp_path):
+        clone = folder_team.clone(tmp_path / "clone")
+        with (clone.root / "dvc.lock").open("a") as lock:
+            lock.write("<<<<<<< HEAD\n  train@unet:\n=======\n")
+        result = self.verify(clone)
+        assert result.returncode != 0
+        assert "'./dvc.lock' is invalid (possible merge conflicts)" in result.stdout
+        assert result.stdout.endswith("error: DVC failed, for the reason above\n")
+
     def test_a_pull_request_shows_its_metrics_beside_those_of_main(self, ben, tmp_path, monkeypatch):
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
         ben.run("bash", "-ec", step("dvc metrics diff"))
