@@ -33,9 +33,8 @@ demo: .venv/requirements ## cut the people out of your photos: make demo PHOTO="
 	@$(if $(PHOTO),,$(error name a photo: make demo PHOTO=path/to/photo.jpg))
 	python -m tools.demo $(PHOTO)
 
-experiments: .venv/requirements ## all experiments side by side: what differs, and the Dice of each variant
-	@dvc exp show --csv --only-changed --drop '^(Created|typ|State|Executor|(data|models|src|stages)/|metrics(/(?!.*:holdout.dice$$)|$$))' | \
-		python -c "import pandas, sys; print(pandas.read_csv(sys.stdin).fillna('').round(4).T.to_string(header=False))"
+experiments: .venv/requirements ## all experiments of the last commits: what differs, and the Dice of each variant
+	@python -m tools.experiments
 
 test: lint ## lint, type check and tests
 	python -m pytest -n 2 --dist loadfile

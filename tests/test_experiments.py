@@ -115,6 +115,33 @@ def test_a_sweep_goes_through_the_queue_and_shows_as_a_table(project, sweep):
     assert max(len(line.rstrip()) for line in table.splitlines()) < 120
 
 
+def test_after_the_next_commit_all_of_them_still_show_in_columns_that_fit(project, sweep):
+    (project.root / "README.md").write_text("Another page.\n")
+    commit(project)
+    result = project.tool("experiments")
+    lines = result.stdout.splitlines()
+    assert {ONE, *sweep.values()} <= {line.split()[0] for line in lines}
+    assert max(map(len, lines)) <= 80
+    (row,) = (line.split() for line in lines if line.split()[0] == sweep["combined", 0.2])
+    assert row[1:3] == ["combined", "0.2"]
+    assert result.stderr == ""
+
+
+def test_an_experiment_from_before_the_last_commit_is_merged_and_takes_nothing_back(project, sweep):
+    name, page = sweep["bce", 0.2], project.root / "README.md"
+    project.run("dvc", "exp", "apply", name)
+    assert "README.md" in project.run("git", "diff", "--name-only").stdout  # why the docs do not recommend this
+    back(project)
+    project.run("dvc", "exp", "branch", name, "kept")
+    project.run("git", "merge", "--no-edit", "kept")
+    project.run("dvc", "checkout", "--quiet")
+    assert page.read_text() == "Another page.\n"
+    assert set(json.loads(project.run("dvc", "metrics", "diff", "HEAD^", "--json").stdout)) == {"metrics/unet.json"}
+    assert project.repro("evaluate@unet") == []
+    project.run("git", "reset", "--quiet", "--hard", "HEAD^")
+    project.run("dvc", "checkout", "--quiet")
+
+
 def test_two_experiments_can_be_compared(project, sweep):
     names = [sweep["bce", 0.0], sweep["combined", 0.2]]
     difference = json.loads(project.run("dvc", "exp", "diff", *names, "--json").stdout)
