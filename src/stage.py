@@ -105,12 +105,15 @@ def check(key: str, value: object, schema: type[T]) -> T:
 
 
 def signature_schema(function: Callable[..., Any], skip: tuple[str, ...] = ("self",)) -> type[Section]:
-    """A Section with one field per parameter of `function`, or of a class's constructor, to check its keys with."""
-    fields: dict[str, Any] = {
-        name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name not in skip
-    }
+    """A Section with one field per parameter of `function`, or of a class's constructor, to check its keys with.
+
+    A parameter without an annotation takes any value.
+    """
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        if name not in skip:
+            kind = Any if parameter.annotation is parameter.empty else parameter.annotation
+            fields[name] = (kind, ... if parameter.default is parameter.empty else parameter.default)
     return create_model(function.__name__, __base__=Section, **fields)
 
 

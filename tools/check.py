@@ -3,14 +3,17 @@
 DVC would report a missing file before our code could say which names there are, and a stage reads only its own params.
 """
 
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from src import sources, stage
 from src.compute import ComputeParams
 from src.images import ImageSize, Megapixels
 from src.losses import build_loss, known_losses
-from src.models import check_arguments, known_variants
+from src.models import architecture, check_arguments, known_variants
 from src.postprocess import PostprocessParams
 from stages.ensemble.mean import Ensembles
 from stages.predict.maps import PredictParams
@@ -19,6 +22,7 @@ from stages.split.stratify import SplitParams
 from stages.train.augment import AugmentParams
 from stages.train.schedule import TrainParams
 
+ROOT = Path(__file__).resolve().parent.parent
 BUDGETS = ("cpu", "gpu")
 SCALARS: dict[str, Any] = {
     "source": stage.Name,
@@ -68,12 +72,13 @@ def main() -> None:
     check_ensembles(value["ensembles"], value["variants"])
     check_losses(value["loss"], value["final_loss"])
     for name in sources.known_sources():
-        stage.read_params(name, sources.find(name).Params)
-    one_of("models", stage.read_params("models", dict), known_variants())
-    for budget in BUDGETS:
-        check_budget(budget, value["variants"])
+        with errors_in(f"src/sources/{name}/__init__.py"):
+            stage.read_params(name, sources.find(name).Params)
+    check_models()
     chosen = ", ".join(f"{key} {value[key]}" for key in ("source", "budget", "loss"))
     print(f"params.yaml is valid: {chosen}, {', '.join(value['variants'])}")
+    if others := [name for name in known_variants() if name not in value["variants"]]:
+        print(f"not trained, since they are not in variants: {', '.join(others)}")
 
 
 def check_renamed(params: dict[str, Any]) -> None:
@@ -100,21 +105,44 @@ def check_losses(loss: str, final_loss: str) -> None:
     """Both names, and the block of every loss."""
     for key, name in {"loss": loss, "final_loss": final_loss}.items():
         one_of(key, [name], known_losses())
-    losses = stage.read_params("losses", dict)
-    one_of("losses", losses, known_losses())
-    for name in {*losses, loss, final_loss}:
-        build_loss(name, stage.read_params(f"losses.{name}", dict))
+    one_of("losses", stage.read_params("losses", dict), known_losses())
+    for name in known_losses():
+        with errors_in(f"src/losses/{name}.py"):
+            build_loss(name, stage.read_params(f"losses.{name}", dict))
 
 
-def check_budget(budget: str, variants: list[str]) -> None:
-    """The block of `budget`; each of `variants` must be in it, others that are must be right too."""
-    one_of(budget, stage.read_params(budget, dict), ("train", "models"))
-    stage.read_params(f"{budget}.train", TrainParams)
-    sizes = stage.read_params(f"{budget}.models", dict)
-    one_of(f"{budget}.models", sizes, known_variants())
-    for variant in [*sizes, *variants]:
-        structure = stage.read_params(f"models.{variant}", dict)
-        check_arguments(variant, structure, stage.read_params(f"{budget}.models.{variant}", dict), budget)
+def check_models() -> None:
+    """The blocks of both budgets and `models`: in each of them every file in src/models has an entry."""
+    for budget in BUDGETS:
+        one_of(budget, stage.read_params(budget, dict), ("train", "models"))
+        stage.read_params(f"{budget}.train", TrainParams)
+        one_of(f"{budget}.models", stage.read_params(f"{budget}.models", dict), known_variants())
+    one_of("models", stage.read_params("models", dict), known_variants())
+    for variant in known_variants():
+        with errors_in(f"src/models/{variant}.py"):
+            architecture(variant)
+            sizes = {budget: stage.read_params(f"{budget}.models.{variant}", dict) for budget in BUDGETS}
+            structure = stage.read_params(f"models.{variant}", dict)
+            for budget, size in sizes.items():
+                check_arguments(variant, structure, size, budget)
+
+
+@contextmanager
+def errors_in(file: str) -> Iterator[None]:
+    """What Python says against `file`, which somebody may just have added, becomes a UserError that names the line."""
+    try:
+        yield
+    except stage.UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, SyntaxError):
+            places = [(error.filename, error.lineno)]
+        else:
+            places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+        lines = [line for path, line in places if path == str(ROOT / file)]
+        where = f"{file}, line {lines[-1]}" if lines else file
+        said = traceback.format_exception_only(error)[-1].strip()
+        raise stage.UserError(f"{where}: {said}") from None
 
 
 def one_of(key: str, names: Iterable[str], known: Iterable[str]) -> None:

@@ -14,16 +14,18 @@ def known_variants() -> list[str]:
 
 
 def architecture(variant: str) -> type[SegmentationModel]:
-    """The model class of `variant`; raises UserError for an unknown one."""
+    """The model class of `variant`; raises UserError for an unknown one, and for a file without its one class."""
     if variant not in known_variants():
         raise UserError(f"params.yaml: variants: there is no {variant!r}; choose from {', '.join(known_variants())}")
     module = importlib.import_module(f"src.models.{variant}")
-    (found,) = (
+    found = [
         thing
         for thing in vars(module).values()
         if isinstance(thing, type) and issubclass(thing, SegmentationModel) and thing.__module__ == module.__name__
-    )
-    return found
+    ]
+    if len(found) != 1:
+        raise UserError(f"src/models/{variant}.py: one class must extend SegmentationModel, but {len(found)} do")
+    return found[0]
 
 
 def check_arguments(variant: str, structure: dict[str, Any], size: dict[str, Any], budget: str) -> dict[str, Any]:

@@ -18,7 +18,11 @@ def known_sources() -> list[str]:
 
 
 def find(name: str) -> ModuleType:
-    """The module that supplies the photos of the source `name`; raises UserError for an unknown one."""
+    """The module that supplies the photos of the source `name`; raises UserError for an unknown or unfinished one."""
     if name not in known_sources():
         raise UserError(f"params.yaml: source: there is no {name!r}; choose one of {', '.join(known_sources())}")
-    return importlib.import_module(f"src.sources.{name}")
+    module = importlib.import_module(f"src.sources.{name}")
+    for part in ("Params", "fetch"):
+        if not hasattr(module, part):
+            raise UserError(f"src/sources/{name}/__init__.py: {part} is missing; add it")
+    return module
