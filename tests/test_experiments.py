@@ -105,6 +105,25 @@ def test_an_experiment_on_one_variant_trains_that_variant_alone(project):
     assert project.repro() == []
 
 
+@pytest.mark.parametrize(
+    ("override", "dvc_says", "check_says"),
+    [
+        ("loss=combind", "src/losses/combind.py", "loss: there is no 'combind'; choose from bce, bce_dice, combined, "),
+        ("source=x", "src/sources/x", "source: there is no 'x'; choose from kaggle, local, synthetic"),
+        ("budget=x", "x.train", "budget: there is no 'x'; choose from cpu, gpu"),
+        ("variants=[unet,vnet]", "src/models/vnet.py", "variants: there is no 'vnet'; choose from attention_unet, "),
+    ],
+)
+def test_a_misspelt_name_runs_nothing_and_make_check_names_the_valid_ones(project, override, dvc_says, check_says):
+    result = project.run("dvc", "exp", "run", "-S", override, check=False)
+    assert result.returncode != 0
+    assert ran(result.stdout) == []
+    assert dvc_says in result.stderr
+    assert project.tool("check", check=False).stderr.startswith(f"error: params.yaml: {check_says}")
+    project.run("git", "checkout", "--quiet", "params.yaml")
+    assert project.repro() == []
+
+
 def test_a_sweep_goes_through_the_queue_and_shows_as_a_table(project, sweep):
     assert set(sweep) == {(loss, dropout) for loss in ("bce", "combined") for dropout in (0.0, 0.2)}
     assert project.run("git", "status", "--porcelain").stdout == ""
