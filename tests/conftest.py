@@ -4,10 +4,13 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pytest workers on two cores: more threads would only get in the way
 
+import pty
 import shutil
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,15 +88,33 @@ class Project:
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a command of the environment in the project; `check` fails the test if it fails."""
-        environment = os.environ | {
+        result = subprocess.run(
+            command, cwd=self.root, env=self.environment(), capture_output=True, text=True, check=False
+        )
+        assert not check or result.returncode == 0, f"{' '.join(command)}:\n{result.stdout}\n{result.stderr}"
+        return result
+
+    def environment(self) -> dict[str, str]:
+        """The variables that commands run with."""
+        return os.environ | {
             "PATH": f"{self.path}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "PYTHONDONTWRITEBYTECODE": "",  # as on a user's machine
             "MAKELEVEL": "",  # the tests run under make, which speaks up in a make of its own
         }
-        result = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
-        assert not check or result.returncode == 0, f"{' '.join(command)}:\n{result.stdout}\n{result.stderr}"
-        return result
+
+    def in_terminal(self, *command: str) -> str:
+        """What a command of the environment, which must succeed, shows in a terminal."""
+        ours, terminal = pty.openpty()
+        termios.tcsetwinsize(terminal, (24, 100))
+        process = subprocess.Popen(command, cwd=self.root, env=self.environment(), stdout=terminal, stderr=terminal)
+        os.close(terminal)
+        shown = b""
+        with os.fdopen(ours, "rb", buffering=0) as screen, suppress(OSError):  # Linux's word for the end
+            while part := screen.read(65536):
+                shown += part
+        assert process.wait() == 0, shown.decode()
+        return shown.decode()
 
     def stage(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs one stage's script by hand."""

@@ -193,14 +193,19 @@ def raw_files(bench: Bench) -> dict[str, bytes]:
 # --- download: what it does
 
 
-def test_the_competition_is_downloaded_with_a_bar_and_put_in_place(bench):
+def test_the_competition_is_downloaded_and_put_in_place(bench):
     output = bench.works("download")
     assert raw_files(bench) == PHOTOS | SAMPLE
     assert "2 labelled photos, 2 test photos" in output
-    assert f"{len(HONEST) / 1024:.0f}k/" in output, "the client's own bar"
+    assert "\r" not in output
     assert not list((bench.root / ".cache/kaggle").rglob("*.*")), "nothing stays behind"
     assert bench.server.seen("/DownloadDataFiles")[0].headers["Authorization"] == f"Basic {BASIC}"
     assert all("Authorization" not in request.headers for request in bench.server.seen("/store/"))
+
+
+def test_in_a_terminal_the_download_has_the_clients_own_bar(bench):
+    shown = bench.project.in_terminal("python", "-m", "stages.download")
+    assert f"{len(HONEST) / 1024:.0f}k/" in shown
 
 
 def test_the_dataset_gets_a_seeded_test_part_whose_masks_are_kept(bench):
@@ -532,7 +537,7 @@ def test_an_upload_is_scored_and_recorded_and_the_next_one_gets_a_name_of_its_ow
     (sent,) = ready.server.submissions
     assert sent["description"] == f"unet, loss bce_dice, holdout Dice 0.9346, commit {commit}"
     assert sent["content"] == (ready.root / "submissions/unet.csv").read_text()
-    assert "Kaggle 0.91234, holdout Dice 0.9346" in output and "wait for the score" in output
+    assert "Kaggle 0.91234, holdout Dice 0.9346" in output and "waiting for its score" in output
     (row,) = record(ready)
     assert {key: row[key] for key in ("variant", "loss", "commit", "holdout_dice", "public_score", "status")} == {
         "variant": "unet",

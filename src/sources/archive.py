@@ -72,7 +72,7 @@ def unpack(archive: Path, folder: Path, skip: frozenset[str] = frozenset()) -> P
             members = [m for m in contents.infolist() if not m.is_dir() and skip.isdisjoint(m.filename.split("/")[:-1])]
             size = sum(-(-member.file_size // BLOCK) * BLOCK or BLOCK for member in members)
             check_room(folder, size, f"{archive}: unpacked it")
-            for member in tqdm(members, desc=f"unpack {archive.name}", unit="file"):
+            for member in tqdm(members, desc=f"unpack {archive.name}", unit="file", disable=None):
                 contents.extract(member, folder)
     except NoRoomError:
         raise

@@ -38,7 +38,9 @@ def score_photos(
             **counts._asdict(),
         }
 
-    return pd.DataFrame(thread_map(score, list(zip(maps, indices, strict=True)), desc="score", unit="photo"))
+    return pd.DataFrame(
+        thread_map(score, list(zip(maps, indices, strict=True)), desc="score", unit="photo", disable=None)
+    )
 
 
 def summarise(scores: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:

@@ -24,7 +24,9 @@ def threshold_curve(maps: np.ndarray, indices: Iterable[int], masks: NativeMasks
         target = masks[pair[1]]
         return dice_by_threshold(upsample(pair[0], *target.shape), target)
 
-    return np.mean(thread_map(one, list(zip(maps, indices, strict=True)), desc="threshold", unit="photo"), axis=0)
+    return np.mean(
+        thread_map(one, list(zip(maps, indices, strict=True)), desc="threshold", unit="photo", disable=None), axis=0
+    )
 
 
 def dice_by_threshold(probability: np.ndarray, target: np.ndarray) -> NDArray[np.float64]:

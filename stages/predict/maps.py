@@ -25,7 +25,11 @@ class PredictParams(Section):
 def predict(fabric: Fabric, model: nn.Module, photos: np.ndarray, params: PredictParams, name: str) -> np.ndarray:
     """Probability maps, uint8 (N, H, W), of `photos`, uint8 RGB (N, H, W, 3); 255 is certainly person."""
     maps = np.empty(photos.shape[:3], dtype=np.uint8)
-    with tqdm(total=len(photos), desc=name, unit="photo") as bar, torch.inference_mode(), fabric.autocast():
+    with (
+        tqdm(total=len(photos), desc=name, unit="photo", disable=None) as bar,
+        torch.inference_mode(),
+        fabric.autocast(),
+    ):
         for start in range(0, len(photos), params.batch_size):
             part = np.array(
                 photos[start : start + params.batch_size]

@@ -69,7 +69,9 @@ def _each(what: str, work: Callable[..., T], items: Iterable[object]) -> list[T]
             return error
 
     # One thread per core: more would only take turns.
-    results = thread_map(attempt, list(items), max_workers=os.cpu_count(), desc=f"prepare {what}", unit="photo")
+    results = thread_map(
+        attempt, list(items), max_workers=os.cpu_count(), desc=f"prepare {what}", unit="photo", disable=None
+    )
     problems = [result for result in results if isinstance(result, UserError)]
     if problems:
         more = f" ... and {len(problems) - 5} more files" if len(problems) > 5 else ""

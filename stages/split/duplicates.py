@@ -17,7 +17,7 @@ def duplicate_groups(photos: Iterable[np.ndarray], distance: int) -> NDArray[np.
     The hash is the 64-bit DCT hash of the ImageHash library. A photo is also compared with the others' mirror images;
     the relation is closed transitively, so a chain of copies is one group.
     """
-    pairs = [(_bits(photo), _bits(photo[:, ::-1])) for photo in tqdm(photos, desc="hash", unit="photo")]
+    pairs = [(_bits(photo), _bits(photo[:, ::-1])) for photo in tqdm(photos, desc="hash", unit="photo", disable=None)]
     straight, mirrored = (np.array(bits, dtype=np.float32) for bits in zip(*pairs, strict=True))
     near = np.minimum(_hamming(straight, straight), _hamming(straight, mirrored)) <= distance
     return connected_components(csr_array(near), directed=False)[1].astype(np.int64)

@@ -16,5 +16,5 @@ def submission(maps: np.ndarray, rows: pd.DataFrame, threshold: float, params: P
         return encode(final_mask(probability, (height, width), threshold, params))
 
     items = list(zip(maps, rows["height"], rows["width"], strict=True))
-    codes = thread_map(encoded, items, desc="encode", unit="photo")
+    codes = thread_map(encoded, items, desc="encode", unit="photo", disable=None)
     return pd.DataFrame({"id": rows["file"], "encoded_pixels": codes})

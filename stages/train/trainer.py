@@ -17,6 +17,7 @@ from stages.train.checks import check_finite, check_run
 from stages.train.cuda_graphs import can_record, record_graphs
 from stages.train.ema import WeightAverage, share_batch_statistics
 from stages.train.logger import Logger
+from stages.train.progress import Progress
 from stages.train.schedule import TrainParams, learning_rate
 from stages.train.supervision import deep_supervision
 from stages.train.validation import mean_dice
@@ -84,14 +85,15 @@ class Trainer:
     def fit(self) -> Best:
         """Trains all epochs, or fewer if `patience` runs out, from the checkpoint on if there is one."""
         self._resume()
-        with self._progress() as bar:
+        photos = self.steps * self.photos_per_step
+        with Progress(self.params.epochs, photos, self.epoch, shown=self.fabric.is_global_zero) as bar:
             while self.epoch < self.params.epochs and not self._patience_is_out():
                 metrics = self.train_epoch(self.epoch, bar)
                 metrics |= self._keep_best(self.epoch, self.validate())
-                bar.set_postfix(loss=f"{metrics['train/loss']:.4f}", dice=f"{metrics['val/dice']:.4f}", refresh=False)
                 if self.logger:
                     with torch.no_grad(), self.fabric.autocast():
                         self.logger.log(self.epoch, metrics, self.average.model)
+                bar.end_epoch(self.epoch, metrics)
                 self.epoch += 1
                 if self.epoch < self.params.epochs:
                     self.save(at_once=False)
@@ -161,11 +163,6 @@ class Trainer:
         rank, world = self.fabric.global_rank, self.fabric.world_size
         steps = order[: self.steps * self.photos_per_step].split(self.photos_per_step)
         return [part for step in steps for part in step[rank::world].chunk(self.params.accumulate)]
-
-    def _progress(self) -> tqdm:
-        photos = self.steps * self.photos_per_step
-        total, done = self.params.epochs * photos, self.epoch * photos
-        return tqdm(total=total, initial=done, unit="photo", disable=not self.fabric.is_global_zero)
 
     def _state(self) -> State:
         """All that the next epoch depends on."""

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from tools.study.plan import Question, Study
 
 Result = dict[str, Any]
 TRAINING = re.compile(r"Running stage 'train@.*?(?=Running stage '|\Z)", re.DOTALL)
-PROGRESS = re.compile(r"(\d+)/\d+ \[(?:(\d+):)?(\d+):(\d+)<")  # tqdm's: photos, hours, minutes, seconds
+EPOCH = re.compile(r"^epoch .*, (\d+) photos in ([\d.]+) s$", re.MULTILINE)  # as stages/train/progress.py writes it
 
 
 def read_results(path: Path, study: Study) -> dict[str, Result]:
@@ -38,13 +37,11 @@ def speed(log: str) -> dict[str, float]:
     {} if it trained nothing, or only the rest of what an earlier run had begun.
     """
     section = TRAINING.search(log)
-    progress = PROGRESS.findall(section[0]) if section and "going on from epoch" not in section[0] else []
-    if not progress:
+    epochs = EPOCH.findall(section[0]) if section and "going on from epoch" not in section[0] else []
+    if not epochs:
         return {}
-    states = [tuple(int(number or 0) for number in state) for state in progress]
-    ends = [now for now, later in pairwise([*states, (0,)]) if later[0] < now[0]]  # each fold has a bar of its own
-    photos, total = sum(end[0] for end in ends), sum(3600 * end[1] + 60 * end[2] + end[3] for end in ends)
-    return {"seconds": total, "photos_per_second": round(photos / max(total, 1), 1)}
+    photos, seconds = (sum(float(number) for number in numbers) for numbers in zip(*epochs, strict=True))
+    return {"seconds": round(seconds), "photos_per_second": round(photos / max(seconds, 1), 1)}
 
 
 def tables(study: Study, results: dict[str, Result]) -> str:

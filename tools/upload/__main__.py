@@ -76,6 +76,7 @@ def new_row(path: Path, variant: str, dice: float) -> Row:
 
 def finish(row: Row, params: Params) -> None:
     """Waits for the score of the submission and records it; raises UserError if it is turned down or none comes."""
+    print(f"{row['file']} is handed in; waiting for its score", flush=True)
     page = f"kaggle.com/competitions/{params.slug}/submissions"
     submission = await_score(int(row["kaggle_id"]), params)
     if submission is None:

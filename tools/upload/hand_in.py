@@ -27,7 +27,9 @@ def check_submission(path: Path, photos: pd.DataFrame) -> None:
     if len(table) != len(photos):
         raise UserError(f"{path}: {len(table)} rows for {len(photos)} test photos; {again}")
     rows = zip(table["id"], table["encoded_pixels"], photos["file"], photos["height"], photos["width"], strict=True)
-    for line, (name, code, file, height, width) in enumerate(tqdm(rows, "check", len(table), unit="photo"), start=2):
+    for line, (name, code, file, height, width) in enumerate(
+        tqdm(rows, "check", len(table), unit="photo", disable=None), start=2
+    ):
         if name != file:
             raise UserError(f"{path}: line {line} is {name}, but it is the turn of {file}; {again}")
         try:
@@ -57,15 +59,18 @@ def hand_in(path: Path, message: str, params: Params) -> int:
 def await_score(number: int, params: Params) -> Any:
     """Kaggle's record of submission `number` once it has been scored or turned down, or None if that takes too long."""
     start = time.monotonic()
-    with tqdm(desc="wait for the score", total=PATIENCE, bar_format="{desc}: |{bar}| {n:.0f} of {total:.0f} s") as bar:
+    shape = "{desc}: |{bar}| {n:.0f} of {total:.0f} s"
+    with tqdm(desc="wait for the score", total=PATIENCE, bar_format=shape, disable=None) as bar:
 
         def watch(api: Any) -> Any:
-            while bar.n < PATIENCE:
+            waited = 0.0
+            while waited < PATIENCE:
                 for submission in api.competition_submissions(params.slug):
                     if submission.ref == number and submission.status.name != "PENDING":
                         return submission
                 time.sleep(INTERVAL)
-                bar.update(min(time.monotonic() - start, PATIENCE) - bar.n)
+                waited = min(time.monotonic() - start, PATIENCE)
+                bar.update(waited - bar.n)
             return None
 
         return call_kaggle(watch, params)

@@ -141,6 +141,7 @@ def _request_zip(api: Any, params: Params, archive: Path) -> None:
     def save(response: requests.Response, outfile: str, client: Any, quiet: bool, resume: bool) -> None:
         arrived = archive.stat().st_size if archive.exists() else 0
         check_room(archive.parent, int(response.headers.get("Content-Length", 0)) - arrived, f"{archive}: the download")
+        quiet = quiet or not sys.stderr.isatty()  # a bar is for a terminal
         # The client's own retries are off: they ask for the same address again, ours for a fresh one.
         type(api).download_file(api, response, outfile, client, quiet, resume, max_retries=0, timeout=TIMEOUT[1])
 

@@ -8,12 +8,13 @@ heads (a head is 1, an adult about 7.4); body axes are x to the picture's right,
 """
 
 import os
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import cv2
 from pydantic import Field
-from tqdm.contrib.concurrent import process_map
+from tqdm import tqdm
 
 from src.sources.synthetic.photo import write
 from src.stage import Section, Seed
@@ -40,7 +41,10 @@ def fetch(params: Params, scratch: Path) -> Path:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)
     try:
-        process_map(draw, range(total), max_workers=os.cpu_count(), chunksize=step, desc="drawing", unit="photo")
+        with ProcessPoolExecutor(os.cpu_count()) as pool:
+            drawn = pool.map(draw, range(total), chunksize=step)
+            for _ in tqdm(drawn, "drawing", total, unit="photo", disable=None):  # process_map would count chunks
+                pass
     finally:
         cv2.setNumThreads(threads)
     return raw

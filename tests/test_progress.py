@@ -1,0 +1,48 @@
+"""What a run shows: bars that count photos in a terminal, and none where the output is kept, as by a queue or CI."""
+
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import ROOT, Project, copy_project
+from tests.warm import warm_python
+
+BAR = re.compile(r"(?:(\w[\w ]*): +)?\d+%[^\r\n]*?(\d+)/(\d+) \[[^\r\n]*photo")
+LABELLED, TEST = 130, 10  # 140 photos are drawn two at a time
+BARS = {  # and how many photos each counts; the training's has no name
+    "drawing": LABELLED + TEST,
+    "prepare labelled": LABELLED,
+    "prepare test": TEST,
+    "hash": LABELLED,
+    "encode": TEST,
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Iterator[Project]:
+    project = copy_project(tmp_path_factory.mktemp("progress") / "project", ["unet"])
+    project.set(synthetic__labelled=LABELLED, synthetic__test=TEST, synthetic__size=64, postprocess__threshold="auto")
+    with warm_python(ROOT) as warm:
+        project.path = f"{warm}{os.pathsep}{Project.path}"
+        yield project
+
+
+def test_in_a_terminal_every_bar_counts_photos_and_ends_at_all_of_them(project):
+    shown = project.in_terminal("dvc", "repro", "--force", "submit@unet")
+    last = {name: (int(done), int(total)) for name, done, total in BAR.findall(shown)}
+    assert {name: last[name] for name in BARS} == {name: (count, count) for name, count in BARS.items()}
+    assert {"", "threshold", "score"} <= set(last)
+    assert all(done == total for done, total in last.values()), last
+    assert "epoch 1 of" not in shown
+
+
+def test_kept_output_has_a_line_per_epoch_and_no_bar(project):
+    result = project.run("dvc", "repro", "--force", "submit@unet")
+    output = result.stdout + result.stderr
+    assert "\r" not in output
+    assert not BAR.search(output)
+    epochs = re.findall(r"^epoch (\d) of 2: loss [\d.]+, val Dice [\d.]+, (\d+) photos in [\d.]+ s$", output, re.M)
+    assert [epoch for epoch, _ in epochs] == ["1", "2"]
+    assert all(int(photos) > LABELLED // 2 for _, photos in epochs)
