@@ -4,11 +4,14 @@ import csv
 import io
 import json
 import os
+import re
+import shlex
 import shutil
 import time
 
 import psutil
 import pytest
+import yaml
 
 from tests.conftest import ROOT, Project, copy_project, ran
 from tests.warm import warm_python
@@ -184,6 +187,48 @@ def test_an_experiment_can_become_a_branch_that_compares_with_main(project, swee
     assert project.repro("evaluate@unet") == []
     project.run("git", "checkout", "--quiet", "main")
     project.run("dvc", "checkout", "--quiet")
+
+
+def command(page, start):
+    """The first command on the page of docs that begins with `start`."""
+    return shlex.split(next(line for line in (ROOT / "docs" / page).read_text().splitlines() if start in line))
+
+
+def test_a_page_of_plots_has_the_targets_alone(project, sweep):
+    project.run("dvc", "exp", "apply", sweep["combined", 0.2])
+    project.run(*command("experiments.md", "    dvc plots diff main --targets"))
+    page = (project.root / "dvc_plots/index.html").read_text()
+    assert page.count("vegaEmbed('#") == 1
+    pictures = re.findall(r'<img src="(.*?)"', page)
+    assert 0 < len(pictures) <= 2 * len(list((project.root / "plots/evaluation/unet/pictures").iterdir()))
+    assert all("evaluation_unet_pictures" in picture for picture in pictures)
+    back(project)
+
+
+def test_making_room_keeps_what_branches_and_experiments_need_and_nothing_else(project, sweep):
+    def models():
+        lock = yaml.safe_load((project.root / "dvc.lock").read_text())
+        hashes = [out["md5"] for out in lock["stages"]["train@unet"]["outs"] if out["path"].endswith(".safetensors")]
+        return [project.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:] for md5 in hashes]
+
+    project.run("dvc", "exp", "run", "-n", "gone", "-S", "seed=5", "train@unet")
+    (gone,) = models()
+    back(project)
+    project.run("dvc", "exp", "remove", "gone")
+    assert gone.exists()
+    checkpoint = project.root / ".dvc/cache/checkpoints/of-a-run-that-goes-on.safetensors"
+    checkpoint.parent.mkdir(exist_ok=True)
+    checkpoint.touch()
+    project.run(*command("sharing.md", "    dvc gc "), "--force")
+    assert not gone.exists()
+    assert checkpoint.exists()
+    checkpoint.unlink()
+    assert project.repro() == []
+    for name in sweep.values():
+        project.run("dvc", "exp", "apply", name)
+        assert all(model.exists() for model in models())
+        assert project.repro("train@unet", "evaluate@unet") == []
+        back(project)
 
 
 def test_a_queued_training_that_was_killed_goes_on_when_it_is_queued_again(project):
