@@ -168,6 +168,13 @@ def test_everything_the_code_offers_has_its_block_in_params():
         assert set(PARAMS[budget]["models"]) == set(known_variants())
 
 
+def test_ci_runs_every_python_version_that_the_readme_names():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())["jobs"]
+    named = re.search(r"^Python (.*?), and git", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert named
+    assert jobs["test"]["strategy"]["matrix"]["python"] == re.split(r", | or ", named[1])
+
+
 def test_dvc_and_git_ignore_what_would_make_a_fresh_clone_look_changed():
     assert "__pycache__/" in (ROOT / ".dvcignore").read_text().splitlines()
     for line in (ROOT / ".gitignore").read_text().splitlines():
