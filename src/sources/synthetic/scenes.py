@@ -139,8 +139,8 @@ def park(scene: Scene) -> None:
         scene.leaves(x, h - rng.uniform(0.02, 0.1), 0.11, rng.uniform(0.08, 0.2), tone, count=40)
     grass = tint(rng, ("#7d9b4e", "#6c8f48", "#9aa75a", "#5f8548"))
     scene.fade(h, 1, grass, grass * 0.75, 0.3)
-    x, bend, near = rng.uniform(0.2, 0.8), rng.uniform(-0.3, 0.3), np.linspace(0, 1, 12)
-    middle, wide = x + bend * (1 - near), 0.02 + 0.3 * near**1.6
+    foot, bend, near = rng.uniform(0.2, 0.8), rng.uniform(-0.3, 0.3), np.linspace(0, 1, 12)
+    middle, wide = foot + bend * (1 - near), 0.02 + 0.3 * near**1.6
     edge = [np.stack([middle + s * wide, h + (1 - h) * near], -1) for s in (-1, 1)]
     scene.poly(np.concatenate([edge[0], edge[1][::-1]]), tint(rng, ("#c9b896", "#b5a58c", "#bdbab2")))
     scene.blur(0.001, 0.005)
@@ -178,9 +178,9 @@ def room(scene: Scene) -> None:
         if rng.random() < chance:
             scene.prop(name, rng.uniform(0.05, 0.95), floor + 0.06, height * rng.uniform(0.9, 1.1))
     if rng.random() < 0.6:
-        x = rng.uniform(0.02, 0.98)
-        scene.prop("pot", x, floor + 0.07, 0.1)
-        scene.leaves(x, floor - 0.14, 0.1, 0.14, rgb("#4c7a4a"), count=40)
+        corner = rng.uniform(0.02, 0.98)
+        scene.prop("pot", corner, floor + 0.07, 0.1)
+        scene.leaves(corner, floor - 0.14, 0.1, 0.14, rgb("#4c7a4a"), count=40)
 
 
 def picture_frame(scene: Scene, x: float, y: float) -> None:
