@@ -507,8 +507,9 @@ def ready(bench: Bench) -> Bench:
     tests = bench.root / "data/prepared/test"
     tests.mkdir(parents=True)
     (tests / "photos.csv").write_text("id,file,height,width\n9,9.png,3,4\n10,10.png,4,5\n11,11.png,2,2\n")
+    details = {"holdout": {}, "val": {}, "threshold_curve": [], "curves": {}}
     metrics = {"threshold": 0.5, "holdout": {"dice": 0.93456}, "val": {"dice": 0.9}}
-    (bench.root / "metrics/unet.json").write_text(json.dumps(metrics | {"details": [{"holdout": {}, "val": {}}]}))
+    (bench.root / "metrics/unet.json").write_text(json.dumps(metrics | {"details": [details]}))
     write_csv(bench, "id,encoded_pixels\n9.png,1 12\n10.png,3 1 6 2 9 3 14 1 16 1 20 1\n11.png,\n")
     (bench.root / ".gitignore").write_text("/data/\n/submissions/*\n!/submissions/kaggle.csv\n__pycache__/\n/.cache/\n")
     identity = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]

@@ -351,7 +351,8 @@ class TestDemo:
         (trained / "report").mkdir()
         scores = dict.fromkeys(HEADLINE, 0.5)
         for threshold, share in ((0.004, "100.0%"), (0.996, "0.0%")):
-            write_metrics("unet", {"threshold": threshold, "holdout": scores, "val": scores})
+            details = {"threshold_curve": [], "curves": {}}
+            write_metrics("unet", {"threshold": threshold, "holdout": scores, "val": scores} | details)
             demo.main(str(photo))
             assert share in capsys.readouterr().out
         (trained / "report/leaderboard.json").write_text(json.dumps({"leader": "team", "model": "unet_paper"}))

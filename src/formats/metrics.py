@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, ValidationError
 
+from src.files import replacing
 from src.stage import Section, UserError
 
 METRICS = Path("metrics")
@@ -26,13 +27,22 @@ HEADLINE = ("dice", "dice_low", "dice_high", "dice_raw", "iou", "boundary_iou", 
 THRESHOLDS = np.round((np.arange(1, 256) - 0.5) / 255, 4)
 
 
+class Details(Section):
+    """What DVC's tables leave out."""
+
+    holdout: dict[str, Any]
+    val: dict[str, Any]
+    threshold_curve: list[float]
+    curves: dict[str, list[float]]
+
+
 class Content(Section):
     """What is in the file."""
 
     threshold: Annotated[float, Field(gt=0, lt=1)]
     holdout: dict[str, float]
     val: dict[str, float]
-    details: tuple[dict[str, Any]]
+    details: tuple[Details]
 
 
 def read_metrics(variant: str) -> dict[str, Any]:
@@ -50,7 +60,7 @@ def parse_metrics(variant: str, text: str | bytes) -> dict[str, Any]:
     except ValidationError:
         path = METRICS / f"{variant}.json"
         raise UserError(f"{path} is not what evaluate wrote; run dvc repro evaluate@{variant}") from None
-    details, headline = content.details[0], content.model_dump(exclude={"details"})
+    details, headline = content.details[0].model_dump(), content.model_dump(exclude={"details"})
     return details | headline | {part: headline[part] | details[part] for part in PARTS}
 
 
@@ -61,6 +71,6 @@ def write_metrics(variant: str, metrics: dict[str, Any]) -> None:
     details = {part: {key: value for key, value in metrics[part].items() if key not in HEADLINE} for part in PARTS}
     details |= {key: value for key, value in metrics.items() if key not in shown}
     lines = ",\n".join(f'    "{key}": {json.dumps(value)}' for key, value in details.items())
-    METRICS.mkdir(exist_ok=True)
     text = json.dumps(shown, indent=2).removesuffix("\n}")
-    (METRICS / f"{variant}.json").write_text(f'{text},\n  "details": [{{\n{lines}\n  }}]\n}}\n')
+    with replacing(METRICS / f"{variant}.json") as partial:
+        partial.write_text(f'{text},\n  "details": [{{\n{lines}\n  }}]\n}}\n')
