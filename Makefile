@@ -16,8 +16,8 @@ help: ## this list
 	.venv/bin/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
 
-repro: check ## create the environment, check the params, run the pipeline
-	dvc repro
+repro: check ## create the environment, check the params, run the pipeline; with JOBS=2, two variants side by side
+	$(if $(JOBS),python -m tools.jobs $(JOBS),dvc repro)
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
 	python -m tools.check
@@ -48,12 +48,13 @@ fix: .venv/requirements-dev ## let ruff mend what it can
 	ruff check --fix .
 	ruff format .
 
-benchmark: .venv/requirements-dev ## the speed of prepare, training, predict, evaluate, submit and nothing, as ratios
+benchmark: .venv/requirements-dev ## the speed of prepare, training, predict, evaluate, submit, nothing and two jobs, as ratios
 	python -m benchmarks.prepare
 	python -m benchmarks.evaluate
 	python -m benchmarks.training
 	python -m benchmarks.predict
 	python -m benchmarks.nothing
+	python -m benchmarks.jobs
 
 lock: ## compile requirements*.in into requirements*.txt; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in --output-file requirements.txt

@@ -3,24 +3,24 @@
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 
-def in_turns(*works: Callable[[], object], repeats: int) -> list[tuple[float, ...]]:
-    """Seconds of each of `works`, `repeats` times in turns, after one uncounted turn."""
+def in_turns(*works: Callable[[], object], repeats: int, uncounted: int = 1) -> list[tuple[float, ...]]:
+    """Seconds of each of `works`, `repeats` times in turns, after the `uncounted` turns."""
     seconds = []
-    for _ in range(repeats + 1):
+    for _ in range(uncounted + repeats):
         turn = []
         for work in works:
             start = time.perf_counter()
             work()
             turn.append(time.perf_counter() - start)
         seconds.append(tuple(turn))
-    return seconds[1:]
+    return seconds[uncounted:]
 
 
-def spread(values: list[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     """Median, minimum and maximum, for people."""
     return f"{statistics.median(values):.3f} (from {min(values):.3f} to {max(values):.3f}, {len(values)} runs)"
 

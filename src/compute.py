@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from pydantic import Field
 from torch import nn
 
+from src.gpus import take_gpu
 from src.stage import Section, UserError, end_with_parent
 
 
@@ -20,6 +21,7 @@ class ComputeParams(Section):
 
     device: Literal["auto", "cpu", "cuda"]
     devices: Annotated[int, Field(ge=1, le=64)]
+    threads: Annotated[int, Field(ge=1, le=1024)] | None
     num_nodes: Annotated[int, Field(ge=1, le=1024)]
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"]
     cuda_graphs: bool
@@ -33,9 +35,12 @@ class ComputeParams(Section):
         return self.model_copy(update={"devices": 1, "num_nodes": 1})
 
 
-def launch(params: ComputeParams) -> Fabric:
+def launch(params: ComputeParams, alone: bool = True) -> Fabric:
     """A launched Fabric; raises UserError for devices that this machine does not have or cannot use, and for several
     machines if this process was not started as one of theirs.
+
+    One GPU is one that this process has to itself, for which it may have to wait; or if not `alone`, the first, whoever
+    else uses it. Several are the first `params.devices`, whoever else uses them.
 
     `device: auto` takes a CUDA GPU, else the CPU. `precision: auto` takes what the GPU has in hardware: bf16 (from
     Ampere on), else fp16 with a gradient scaler (Volta and Turing, such as a T4), else 32 bits. On a CPU it takes 32
@@ -52,8 +57,13 @@ def launch(params: ComputeParams) -> Fabric:
     # Otherwise every new tensor is first filled with NaN, a kernel each, which only helps to find uses of unset memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not params.deterministic
-    fabric = Fabric(accelerator=device, devices=params.devices, num_nodes=params.num_nodes, precision=precision)
+    devices: int | list[int] = params.devices
+    if device == "cuda" and params.devices == 1:
+        devices = [free_gpu() if alone else 0]
+    fabric = Fabric(accelerator=device, devices=devices, num_nodes=params.num_nodes, precision=precision)
     fabric.launch()
+    if device == "cpu" and params.threads:
+        torch.set_num_threads(params.threads)  # after the launch, where Fabric shares the cores out
     if not fabric.is_global_zero:
         end_with_parent()
     return fabric
@@ -95,6 +105,17 @@ def find_device(params: ComputeParams) -> Literal["cpu", "cuda"]:
     for number in range(params.devices):
         check_kernels(torch.cuda.get_device_name(number), torch.cuda.get_device_capability(number))
     return "cuda"
+
+
+def free_gpu() -> int:
+    """The number, among the visible GPUs, of one that this process now has to itself; it may have to wait for that.
+
+    Raises UserError if the installed torch has no kernels for it.
+    """
+    visible = range(torch.cuda.device_count())
+    number = take_gpu([str(torch.cuda.get_device_properties(number).uuid) for number in visible])
+    check_kernels(torch.cuda.get_device_name(number), torch.cuda.get_device_capability(number))
+    return number
 
 
 def check_kernels(name: str, capability: tuple[int, int]) -> None:

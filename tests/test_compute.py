@@ -3,7 +3,13 @@
 import importlib.metadata
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 import time
+from subprocess import PIPE
+from types import SimpleNamespace
 
 import pandas as pd
 import psutil
@@ -11,8 +17,8 @@ import pytest
 import torch
 import yaml
 
-from src import models
-from src.compute import ComputeParams, best_precision, find_device, launch
+from src import gpus, models
+from src.compute import ComputeParams, best_precision, find_device, free_gpu, launch
 from src.formats.model import load_model
 from src.losses import build_loss
 from src.stage import UserError
@@ -82,7 +88,7 @@ def test_the_model_file_says_what_made_it(project):
     assert about["loss"] == {"bce_dice": params["losses"]["bce_dice"]}
     assert about["final_loss"] == {"focal_tversky": params["losses"]["focal_tversky"]}
     assert (about["augment"], about["compute"]) == (params["augment"], params["compute"])
-    assert (about["seed"], about["device"]) == (42, f"cpu, threads: {os.environ['OMP_NUM_THREADS']}")
+    assert (about["seed"], about["device"]) == (42, "cpu, threads: 1")
     assert about["versions"]["torch"] == importlib.metadata.version("torch")
     curve = project.root / f"plots/training/{variant}/plots/metrics/val/dice.tsv"
     (member,) = about["members"]
@@ -173,6 +179,16 @@ def test_every_variant_trains_on_a_single_photo_of_the_smallest_size(variant):
     sum(output.sum() for output in outputs).backward()
 
 
+def test_one_core_gives_the_bytes_of_all_cores(project, kept):
+    first = str(min(os.sched_getaffinity(0)))
+    own = model_file(project).read_bytes()
+    for command in (["taskset", "--cpu-list", first], []):
+        model_file(project).unlink()
+        train = ("python", "-m", "stages.train", "unet_plus_plus")
+        project.run("env", "--unset=OMP_NUM_THREADS", *command, *train)
+        assert model_file(project).read_bytes() == own
+
+
 class TestTwoProcesses:
     def test_torchrun_ends_in_the_bytes_of_fabrics_own_launch(self, project, kept):
         project.set(compute__devices=2)
@@ -192,20 +208,21 @@ class TestTwoProcesses:
         assert (project.root / "data/predictions/unet_plus_plus/test.npy").exists()
 
 
+@pytest.fixture
+def card(monkeypatch):
+    """Puts what a GPU says of itself in its place; what follows from it is ours."""
+
+    def plug_in(name="Tesla T4", capability=(7, 5), archs=("sm_75", "sm_80", "sm_90", "compute_90"), works=True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: works)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: name)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number: capability)
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: list(archs))
+
+    return plug_in
+
+
 class TestWhichDevice:
-    """What a GPU says of itself is put in its place; what follows from it is ours."""
-
-    @pytest.fixture
-    def card(self, monkeypatch):
-        def plug_in(name="Tesla T4", capability=(7, 5), archs=("sm_75", "sm_80", "sm_90", "compute_90"), works=True):
-            monkeypatch.setattr(torch.cuda, "is_available", lambda: works)
-            monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-            monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: name)
-            monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number: capability)
-            monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: list(archs))
-
-        return plug_in
-
     @pytest.mark.parametrize(
         ("capability", "precision"),
         [
@@ -242,6 +259,72 @@ class TestWhichDevice:
     def test_16_bits_are_refused_on_a_cpu(self):
         with pytest.raises(UserError, match=r"compute\.precision: 16-mixed needs a GPU"):
             launch(COMPUTE.model_copy(update={"device": "cpu", "precision": "16-mixed"}))
+
+
+HOLD = """
+import time
+from src import gpus, stage
+def main(*names):
+    print(gpus.take_gpu(names), gpus.take_gpu(names), flush=True)
+    time.sleep(300)
+stage.run(main)
+"""
+
+
+class TestWhoHasWhichGpu:
+    """By the names of the GPUs that a process sees: no GPU is needed to hold one."""
+
+    @pytest.fixture
+    def hold(self, tmp_path):
+        """Starts a process that takes one of the GPUs named, and keeps it until it is killed."""
+        held = []
+
+        def start(*gpus):
+            environment = os.environ | {"TMPDIR": str(tmp_path)}
+            command = [sys.executable, "-c", HOLD, *gpus]
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=PIPE, stderr=PIPE, text=True)
+            held.append(process)
+            return process
+
+        yield start
+        for process in held:
+            process.kill()
+            process.communicate()
+
+    def test_each_process_has_one_to_itself_and_keeps_it(self, hold):
+        assert hold("a", "b").stdout.readline() == "0 0\n"
+        assert hold("a", "b").stdout.readline() == "1 1\n"
+        assert hold("c").stdout.readline() == "0 0\n"  # it sees another one, as CUDA_VISIBLE_DEVICES would have it
+
+    def test_one_too_many_says_for_whom_it_waits_and_gets_what_is_let_go_first(self, hold):
+        first, second = hold("a", "b"), hold("b")
+        for process in (first, second):
+            assert process.stdout.readline() == "0 0\n"
+        third = hold("a", "b")
+        waiting = third.stderr.readline()
+        assert waiting.startswith("waiting for a GPU: 0 is in use by ")
+        assert all(f"(process {process.pid})" in waiting for process in (first, second))
+        second.kill()
+        assert third.stdout.readline() == "1 1\n"
+
+    def test_ctrl_c_ends_the_wait_with_one_line(self, hold):
+        assert hold("a").stdout.readline() == "0 0\n"
+        second = hold("a")
+        second.stderr.readline()
+        second.send_signal(signal.SIGINT)
+        assert second.communicate()[1] == "error: interrupted while waiting for a GPU\n"
+        assert second.returncode == 1
+
+    def test_of_two_cards_training_takes_the_free_one_whatever_their_numbers_are(
+        self, hold, card, monkeypatch, tmp_path
+    ):
+        assert hold("b").stdout.readline() == "0 0\n"
+        card()
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: SimpleNamespace(uuid="ba"[number]))
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        monkeypatch.setattr(gpus, "TAKEN", {})
+        assert free_gpu() == 1
 
 
 FAULT = """

@@ -118,7 +118,7 @@ def test_a_checkpoint_of_another_run_is_not_picked_up(project):
 
 
 def test_nor_one_made_with_another_number_of_threads_which_round_differently(project):
-    project.set(compute__device="cpu")
+    project.set(compute__device="cpu", compute__threads=None)
     project.repro("split")
     train = ("python", "-m", "stages.train", "unet")
     assert interrupt(project, signal.SIGKILL, 1, "env", "OMP_NUM_THREADS=1", *train)

@@ -199,8 +199,8 @@ class TestTrainer:
             return logits.mean()
 
         data = dataset(8)
-        data.held[1][:, :, :2] = 51
-        data.held[1][:, :, 2:4] = 204
+        data.masks[:, :2] = 51
+        data.masks[:, 2:4] = 204
         trainer(train=data, loss=loss, epochs=1, soft_targets=soft).fit()
         assert {round(value, 6) for value in seen} == expected
 

@@ -37,7 +37,7 @@ def main(*arguments: str) -> None:
     size, most = stage.read_params("image_size", ImageSize), stage.read_params("max_megapixels", Megapixels)
     params = stage.read_params("postprocess", PostprocessParams)
     prediction = stage.read_params("predict", PredictParams)
-    fabric = launch(stage.read_params("compute", ComputeParams).on_one_device)
+    fabric = launch(stage.read_params("compute", ComputeParams).on_one_device, alone=False)
     model, _ = load_model(model_path(variant))
     model = model.to(fabric.device).to(memory_format=torch.channels_last)
     chosen = threshold(variant, params)

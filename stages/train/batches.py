@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -17,8 +16,9 @@ SHARE_OF_FREE_MEMORY = 0.5  # what photos may take of it; the rest is for the mo
 class Dataset:
     """Photos and soft masks at `indices` of the prepared arrays (N, H, W, 3) and (N, H, W), as bytes.
 
-    They are held on the device if they fit there, which is the fastest there is; otherwise they are streamed from the
-    memory map, the next batch being fetched while the model works on this one. Both ways give the same batches.
+    They are held on a GPU if they fit there, which is the fastest there is; otherwise they are streamed from the memory
+    map, the next batch being fetched while the model works on this one. Both ways give the same batches. On a CPU the
+    memory map is memory already, and that of all processes together.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Dataset:
     ) -> None:
         self.photos, self.masks, self.indices, self.device = photos, masks, indices, device
         size = len(indices) * (photos[0].nbytes + masks[0].nbytes) if len(indices) else 0
-        self.resident = size <= SHARE_OF_FREE_MEMORY * free_memory(device) if resident is None else resident
+        self.resident = fits(size, device) if resident is None else resident
         if self.resident:
             self.held = self._fetch(torch.arange(len(indices)))
 
@@ -85,11 +85,9 @@ class Dataset:
         return photos.to(self.device, non_blocking=True), masks.to(self.device, non_blocking=True)
 
 
-def free_memory(device: torch.device) -> int:
-    """Bytes that `device` has for us; on a CPU that includes what the system caches of files."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available
+def fits(size: int, device: torch.device) -> bool:
+    """Whether `size` bytes of photos are to be held on `device`."""
+    return device.type == "cuda" and size <= SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]
 
 
 def seed_for(*key: int) -> int:

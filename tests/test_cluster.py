@@ -1,0 +1,100 @@
+"""The files for several machines, as they stand: what two clones train at once, a third one does not train again."""
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, Project, copy_project, ran
+from tests.test_resume import hashes
+from tests.warm import warm_python
+
+VARIANTS = ["unet", "unet_paper", "residual_unet"]
+CLUSTER = ROOT / "tools/cluster"
+SKY = yaml.safe_load((CLUSTER / "sky.yaml").read_text())
+# Runs here what it is told to run on a machine, in a home folder of that name.
+SSH = """#!/bin/sh
+cd "$HOMES/$1" && exec bash -c "$2"
+"""
+
+
+@pytest.fixture(scope="module")
+def path():
+    """Where commands are looked for: first a `python` that starts at once."""
+    with warm_python(ROOT) as warm:
+        yield f"{warm}{os.pathsep}{Project(ROOT).path}"
+
+
+@pytest.fixture
+def team(path, tmp_path):
+    """A project with its photos in a remote, and no variant trained."""
+    project = copy_project(tmp_path / "project", VARIANTS)
+    project.path = path
+    project.run("dvc", "remote", "add", "--default", "team", str(tmp_path / "remote"))
+    project.repro("split")
+    project.run("dvc", "push")
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "--message", "photos")
+    return project
+
+
+def clone(team: Project, folder: Path) -> Project:
+    team.run("git", "clone", "--quiet", ".", str(folder))
+    return Project(folder, team.path)
+
+
+def nothing_is_left_to_train(team: Project, folder: Path) -> Project:
+    """A clone in which `dvc repro` has found every variant trained."""
+    third = clone(team, folder)
+    stages = third.repro("--pull", "--allow-missing")
+    assert {"train", "predict", "download"}.isdisjoint(stage.split("@")[0] for stage in stages)
+    assert not (third.root / "data/raw").exists()
+    return third
+
+
+def test_jobs_of_a_slurm_array_and_of_skypilot(team, tmp_path):
+    array = ["env", f"SLURM_SUBMIT_DIR={team.root}", "SLURM_ARRAY_JOB_ID=7"]
+    cloud = clone(team, tmp_path / "cloud/project").root.parent
+    jobs = [
+        [*array, "SLURM_ARRAY_TASK_ID=0", "bash", str(CLUSTER / "array.sbatch")],
+        [*array, "SLURM_ARRAY_TASK_ID=1", "bash", str(CLUSTER / "array.sbatch")],
+        ["env", f"--chdir={cloud}", f"VARIANT={VARIANTS[2]}", "bash", "-c", SKY["run"]],
+    ]
+    with ThreadPoolExecutor() as pool:  # all at once
+        outputs = [result.stdout for result in pool.map(lambda command: team.run(*command), jobs)]
+    for variant, output in zip(VARIANTS, outputs, strict=True):
+        assert ran(output) == [f"{stage}@{variant}" for stage in ("train", "predict", "evaluate")]
+    third = nothing_is_left_to_train(team, tmp_path / "third")
+    team.run("dvc", "repro", "--pull", "--allow-missing")  # nor where the array was started from
+    assert hashes(third) == hashes(team)
+
+
+def test_plain_ssh(team, tmp_path):
+    machines = ["gpu1", "gpu2"]
+    for machine in machines:
+        clone(team, tmp_path / machine / "person")
+    (tmp_path / "ssh").write_text(SSH)
+    (tmp_path / "ssh").chmod(0o755)
+    environment = [f"HOMES={tmp_path}", f"PATH={tmp_path}:{team.path}:{os.environ['PATH']}"]
+    output = team.run("env", *environment, str(CLUSTER / "ssh.sh"), "person", *machines).stdout
+    for machine, variant in zip([*machines, machines[0]], VARIANTS, strict=True):
+        assert f"{machine}: Running stage 'train@{variant}'" in output
+    nothing_is_left_to_train(team, tmp_path / "third")
+    assert team.run("env", *environment, str(CLUSTER / "ssh.sh"), "nowhere", *machines, check=False).returncode == 1
+
+
+def test_skypilot_reads_its_file():
+    sky = pytest.importorskip("sky", reason="SkyPilot is not installed")
+    given = {"REPOSITORY": "https://localhost/person.git", "VARIANT": "unet"}
+    secrets = dict.fromkeys(SKY["secrets"], "none")
+    task = sky.Task.from_yaml_config(dict(SKY), list(given.items()), list(secrets.items()))
+    assert {str(resource.accelerators) for resource in task.resources} >= {"{'L4': 1}", "{'H100': 1}"}
+    assert task.envs == given
+
+
+def test_a_shell_reads_the_scripts():
+    for script in ("array.sbatch", "ssh.sh"):
+        subprocess.run(["bash", "-n", CLUSTER / script], check=True)

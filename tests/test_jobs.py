@@ -1,0 +1,154 @@
+"""`make repro JOBS=2`: variants side by side end in what one after another ends in, whatever happens on the way."""
+
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from src.stage import UserError
+from tests.conftest import ROOT, Project, copy_project
+from tests.test_resume import checkpoints, hashes, start
+from tests.warm import warm_python
+from tools import jobs
+
+VARIANTS = ["unet_paper", "unet", "residual_unet", "leaky_unet"]
+EPOCHS = 40  # of a fraction of a second each, so that two trainings are still going when the signal comes
+INTERRUPTED = "error: interrupted; start the same command again to go on\n"
+
+
+def new(folder: Path, variants: list[str] = VARIANTS) -> Project:
+    project = copy_project(folder, variants)
+    project.set(compute__device="cpu")
+    (project.root / ".venv").mkdir()
+    (project.root / ".venv/requirements").touch()  # the environment is there: ours
+    return project
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """Runs commands in a project with a `python` that starts at once."""
+    with warm_python(ROOT) as folder:
+        yield lambda project: Project(project.root, f"{folder}{os.pathsep}{project.path}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, warm):
+    """All variants, one after another, by `make repro`."""
+    project = warm(new(tmp_path_factory.mktemp("whole") / "project"))
+    project.run("make", "repro")
+    return project
+
+
+def processes(project) -> list[psutil.Process]:
+    """All that run in the project's folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended, or is not ours
+            if process.cwd() == str(project.root) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def lock(project):
+    return yaml.safe_load((project.root / "dvc.lock").read_text())
+
+
+def ran(output: str) -> list[str]:
+    return re.findall(r"^\S+: Running stage '(.*)'", output, re.M)
+
+
+def same(project, whole):
+    assert hashes(project) == hashes(whole)
+    assert lock(project) == lock(whole)
+    assert "up to date" in project.run("dvc", "status").stdout
+    assert (project.root / "report/index.html").read_bytes() == (whole.root / "report/index.html").read_bytes()
+
+
+def test_side_by_side_they_end_in_the_bytes_of_one_after_another_and_then_nothing_is_left_to_run(whole, warm, tmp_path):
+    project = warm(new(tmp_path / "project"))
+    output = project.run("make", "repro", "JOBS=3").stdout
+    assert sorted(ran(output)) == sorted(lock(whole)["stages"])
+    same(project, whole)
+    assert ran(project.run("make", "repro", "JOBS=2").stdout) == []
+
+
+def test_stopped_or_killed_and_started_again_they_end_in_the_same_bytes(warm, tmp_path):
+    whole, project = (new(tmp_path / name, VARIANTS[:2]) for name in ("whole", "project"))
+    for each in (whole, project):
+        each.set(cpu__train__epochs=EPOCHS)
+    warm(whole).repro()
+    warm(project).repro("split")
+
+    def begin():
+        """Starts it, and waits until both trainings have saved a checkpoint since."""
+        begun, tool = time.time(), start(project, "python", "-m", "tools.jobs", "2")
+        wait_until(lambda: sum(path.stat().st_mtime > begun for path in checkpoints(project)) == 2)
+        assert tool.poll() is None
+        return tool
+
+    tool = begin()
+    tool.send_signal(signal.SIGINT)  # as Ctrl-C does
+    output = tool.communicate(timeout=60)[0].decode()
+    assert tool.returncode == 1
+    assert output.endswith(INTERRUPTED)
+    assert "Traceback" not in output
+    assert not processes(project)
+    assert not list((project.root / "models").glob("*"))
+
+    begin()
+    for process in processes(project):
+        process.kill()
+    assert len(checkpoints(project)) == 2
+
+    begin().kill()  # what it started goes on until it next writes something, and the next run waits for that
+    warm(project).run("make", "repro", "JOBS=2")
+    same(project, whole)
+
+
+def test_kill_stops_it_as_ctrl_c_does(whole):
+    tool = start(whole, "python", "-m", "tools.jobs", "2")
+    wait_until(lambda: len(processes(whole)) > 1)
+    tool.terminate()
+    assert tool.communicate(timeout=60)[0].decode().endswith(INTERRUPTED)
+    assert tool.returncode == 1
+    assert not processes(whole)
+
+
+def test_one_that_fails_is_named_and_the_others_go_on(whole, warm, tmp_path):
+    project = warm(Project(shutil.copytree(whole.root, tmp_path / "changed")))
+    project.set(seed=43, variants=VARIANTS[:2])
+    model = project.root / "src/models/unet.py"
+    working = model.read_text()
+    model.write_text(working + "\n\nUNet.segment = None\n")
+    result = project.run("make", "repro", "JOBS=2", check=False)
+    assert result.returncode != 0
+    *_, error = (line for line in result.stderr.splitlines() if line.startswith("error: "))
+    assert error == "error: unet failed, for the reason above; the others went on; mend it and start this again"
+    assert "unet: ERROR: failed to reproduce 'train@unet'" in result.stderr
+    assert "Running stage 'submit@unet_paper'" in result.stdout
+    model.write_text(working)
+    again = ran(project.run("make", "repro", "JOBS=2").stdout)
+    assert again[:2] == ["train@unet", "predict@unet"]
+    assert again[-1] == "report"
+    assert not any(stage.endswith("@unet_paper") for stage in again)
+
+
+@pytest.mark.parametrize("number", ["", "0", "all"])
+def test_how_many_is_a_number(number):
+    with pytest.raises(UserError, match=f"how many variants run side by side, such as 2, not '{number}'"):
+        jobs.main(number)
