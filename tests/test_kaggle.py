@@ -604,6 +604,13 @@ def test_a_submission_that_does_not_fit_the_test_photos_is_not_sent(tmp_path, te
         check_submission(tmp_path / "unet.csv", photos)
 
 
+def test_a_damaged_model_stops_the_upload_of_what_it_predicted(ready):
+    (ready.root / "models").mkdir()
+    (ready.root / "models/unet.safetensors").write_bytes(b"damaged")
+    ready.fails("upload", says=("models/unet.safetensors: cut short, damaged", "dvc pull train@unet"))
+    assert not ready.server.requests and not uploads(ready)
+
+
 def test_a_bad_submission_stops_the_upload(ready):
     good = (ready.root / "submissions/unet.csv").read_text()
     write_csv(ready, good.replace("9.png,1 12", "9.png,1 13"))

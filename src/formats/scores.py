@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.formats.tables import read_table
+from src.stage import UserError
 
 EVALUATION = Path("plots/evaluation")
 PICTURES = {"file": str, "kind": str, "place": int, "id": str, "dice": float, "traits": str}
@@ -36,4 +37,8 @@ def write_tables(variant: str, photos: pd.DataFrame, pictures: pd.DataFrame) -> 
 
 def read_pictures(variant: str) -> pd.DataFrame:
     """What the pictures of `variant` show, a row for each; raises UserError if it is not what evaluate wrote."""
-    return read_table(scores_folder(variant) / "pictures.csv", PICTURES, f"run dvc repro -f -s evaluate@{variant}")
+    path, again = scores_folder(variant) / "pictures.csv", f"run dvc repro -f -s evaluate@{variant}"
+    pictures = read_table(path, PICTURES, again)
+    if elsewhere := [name for name in pictures["file"] if "/" in name]:
+        raise UserError(f"{path}: {elsewhere[0]!r} is not in the folder of pictures; {again}")
+    return pictures

@@ -12,7 +12,7 @@ from src.formats.metrics import read_metrics
 from src.formats.prepared import TEST, read_rows
 from src.formats.submission import SUBMISSIONS
 from src.sources.kaggle import Params
-from tools.upload.hand_in import await_score, check_submission, hand_in
+from tools.upload.hand_in import await_score, check_model, check_submission, hand_in
 from tools.upload.record import RECORD, Row, alone, current_commit, dated_copy, write_record
 
 
@@ -33,6 +33,7 @@ def main(*arguments: str) -> None:
     competition = None if options.dry_run else destination()
     source = SUBMISSIONS / f"{options.variant}.csv"
     check_submission(source, read_rows(TEST))
+    check_model(options.variant)
     with alone():  # until it is recorded: another upload could take the same name
         path, row = dated_copy(source)
         row = row or new_row(path, options.variant, dice)

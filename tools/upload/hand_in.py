@@ -38,6 +38,14 @@ def check_submission(path: Path, photos: pd.DataFrame) -> None:
             raise UserError(f"{path}: line {line}, {name}: {error}; {again}") from None
 
 
+def check_model(variant: str) -> None:
+    """Raises UserError if the model of `variant` is on this machine and damaged: its submission would be, too."""
+    if Path(f"models/{variant}.safetensors").exists():
+        from src.formats.model import load_model, model_path  # noqa: PLC0415  torch takes seconds to load
+
+        load_model(model_path(variant))
+
+
 def hand_in(path: Path, message: str, params: Params) -> int:
     """Submits `path` to the competition and returns the submission's number; raises UserError that says what to do.
 
