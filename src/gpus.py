@@ -14,8 +14,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from src.stage import UserError
-
 TAKEN: dict[str, FileLock] = {}  # by GPU, what this process holds until it ends
 LOOK_AGAIN = 1.0  # seconds
 
@@ -23,8 +21,8 @@ LOOK_AGAIN = 1.0  # seconds
 def take_gpu(gpus: Sequence[str]) -> int:
     """The place in `gpus`, names that all processes know them by, of one that is now this process's until it ends.
 
-    If all are taken, says by whom and waits for the first that is let go; raises UserError if Ctrl-C ends that. A
-    process that asks again is given the GPU that it has.
+    If all are taken, says by whom and waits for the first that is let go. A process that asks again is given the one
+    that it has.
     """
     for place, gpu in enumerate(gpus):
         if gpu in TAKEN:
@@ -42,8 +40,5 @@ def take_gpu(gpus: Sequence[str]) -> int:
         if attempt == 0:
             holders = (f"{place} is in use by {Path(lock.lock_file).read_text()}" for place, lock in enumerate(locks))
             print(f"waiting for a GPU: {', '.join(holders)}", file=sys.stderr)
-        try:
-            time.sleep(LOOK_AGAIN)
-        except KeyboardInterrupt:
-            raise UserError("interrupted while waiting for a GPU") from None
+        time.sleep(LOOK_AGAIN)
     raise AssertionError  # never

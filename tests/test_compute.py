@@ -312,7 +312,7 @@ class TestWhoHasWhichGpu:
         second = hold("a")
         second.stderr.readline()
         second.send_signal(signal.SIGINT)
-        assert second.communicate()[1] == "error: interrupted while waiting for a GPU\n"
+        assert second.communicate()[1] == "error: interrupted; start the same command again\n"
         assert second.returncode == 1
 
     def test_of_two_cards_training_takes_the_free_one_whatever_their_numbers_are(
