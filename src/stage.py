@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 PARAMS = Path("params.yaml")
 MADE = ("data", "metrics", "models", "plots", "report", "submissions")  # what stages write to
@@ -40,7 +40,15 @@ REFUSED = (
     errno.EIO,
 )
 LONGEST = 3000  # characters of an error
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]  # of a variant, loss, source ...: also a file's name
+
+
+def _plain_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", name):
+        raise ValueError("must be 1 to 64 letters, digits and _")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_plain_name)]  # of a variant, loss, source ...: also that of a file
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 T = TypeVar("T")
 
@@ -100,7 +108,8 @@ def check(key: str, value: object, schema: type[T]) -> T:
             known = sorted(getattr(schema, "model_fields", {}))
             hint = f"; the keys here are {', '.join(known)}" if e["type"] == "extra_forbidden" and known else ""
             got = "" if e["type"] in ("extra_forbidden", "missing") else f", got {reprlib.repr(e['input'])}"
-            problems.append(f"{where}: {e['msg'][0].lower()}{e['msg'][1:]}{got}{hint}")
+            said = e["msg"].removeprefix("Value error, ")
+            problems.append(f"{where}: {said[0].lower()}{said[1:]}{got}{hint}")
         raise UserError(f"{PARAMS}: {'; '.join(problems)}") from None
 
 

@@ -124,8 +124,11 @@ class TestEnsembles:
                 {"team": ["unet", "unet", "u2net"]},
                 "ensembles.team: there is no 'u2net'; choose from ",
             ),
-            ({"u2net": ["unet", "unet", "unet"]}, "'u2net' must be letters, digits and _, and no variant's name"),
-            ({"a b": ["unet", "unet", "unet"]}, "'a b' must be letters, digits and _, and no variant's name"),
+            ({"u2net": ["unet", "unet", "unet"]}, "ensembles: u2net is a variant's name; take another one"),
+            (
+                {"a b": ["unet", "unet", "unet"]},
+                "ensembles.a b.[key]: must be 1 to 64 letters, digits and _, got 'a b'",
+            ),
         ],
     )
     def test_mistakes_are_named_before_anything_runs(self, project, ensembles, said):
