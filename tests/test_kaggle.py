@@ -197,7 +197,7 @@ def test_the_competition_is_downloaded_and_put_in_place(bench):
     output = bench.works("download")
     assert raw_files(bench) == PHOTOS | SAMPLE
     assert "2 labelled photos, 2 test photos" in output
-    assert "\r" not in output
+    assert "%|" not in output
     assert not list((bench.root / ".cache/kaggle").rglob("*.*")), "nothing stays behind"
     assert bench.server.seen("/DownloadDataFiles")[0].headers["Authorization"] == f"Basic {BASIC}"
     assert all("Authorization" not in request.headers for request in bench.server.seen("/store/"))

@@ -28,7 +28,7 @@ def place(origin: Path, raw: Path, scratch: Path) -> None:
     whole = scratch / "whole"
     transfer = shutil.move if root.is_relative_to(scratch) else shutil.copyfile
     with room_needed(raw.parent):
-        for path in tqdm(files, desc="put in place", unit="file"):
+        for path in tqdm(files, desc="put in place", unit="file", disable=None):
             target = whole / path.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             transfer(path, target)
