@@ -26,7 +26,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Libraries tell of a full disk in words of their own: shutil, safetensors, numpy, tempfile, SQLite.
 NO_ROOM_WORDS = re.compile(
     r"\[Errno (28|27|122)\]|code: (28|27|122)\b|\d+ requested and \d+ written|No usable temporary directory"
-    r"|disk is full|disk I/O error"
+    r"|database or disk is full|disk I/O error"
 )
 # What the machine or its owner does not allow; a missing file is not among these, since it may be our mistake.
 REFUSED = (
@@ -132,8 +132,6 @@ def run(main: Callable[..., None]) -> None:
     What the user or the machine is to blame for becomes one line and exit status 1: a UserError, a full disk, a file
     that may not be read or written, and a missing one that an earlier stage should have made. All else is a traceback.
     """
-    if "DVC_STAGE" in os.environ:
-        end_with_parent()
     try:
         main(*sys.argv[1:])
     except (Exception, KeyboardInterrupt) as error:

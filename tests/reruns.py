@@ -82,6 +82,7 @@ CHANGES = [
     param("final_loss", "bce", "`final_loss`, for no epoch"),
     param("seed", 43),
     param("image_size", 48),
+    param("max_megapixels", 99),
     param("traits.small_coverage", 0.1),
     param("split.seed", 8),
     param("split.fold", 1),

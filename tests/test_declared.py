@@ -67,7 +67,8 @@ def imported(file: str) -> frozenset[str]:
 
 def used_files(stage: str) -> set[str]:
     """Every file of the project that the stage's scripts can import, and every template that they render."""
-    files = set().union(*(imported(script) for script in scripts(stage)))
+    run = set().union(*(module_files(script.removesuffix(".py").replace("/", ".")) for script in scripts(stage)))
+    files = set().union(*(imported(file) for file in run))
     for package, (templates, names) in CHOSEN.items():
         if package in files:
             files |= templates

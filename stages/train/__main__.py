@@ -6,9 +6,10 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 
 from src import models, stage
 from src.compute import ComputeParams, compile_in_place, device_name, explain_out_of_memory, launch
@@ -24,9 +25,6 @@ from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, run_
 from stages.train.logger import Logger
 from stages.train.schedule import TrainParams
 from stages.train.trainer import Best, Trainer
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric  # src.stage comes first, which explains what can go wrong even with imports
 
 LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "dvclive", "safetensors")
 TOO_LARGE = (
@@ -76,7 +74,7 @@ def read_settings(variant: str) -> Settings:
     )
 
 
-def train_fold(fabric: "Fabric", settings: Settings, fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
+def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
     """The best weights of one training, on the photos of `fold`; its curves and pictures go to `folder`."""
     photos, masks = read_photos(LABELLED), read_soft_masks()
     (loss,), (final_loss,) = (
