@@ -17,7 +17,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from src.sources.synthetic.photo import write
-from src.stage import Section, Seed
+from src.stage import Section, Seed, end_with_parent
 
 
 class Params(Section):
@@ -41,10 +41,17 @@ def fetch(params: Params, scratch: Path) -> Path:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)
     try:
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
+        with ProcessPoolExecutor(os.cpu_count(), initializer=_end_with, initargs=(os.getpid(),)) as pool:
             drawn = pool.map(draw, range(total), chunksize=step)
             for _ in tqdm(drawn, "drawing", total, unit="photo", disable=None):  # process_map would count chunks
                 pass
     finally:
         cv2.setNumThreads(threads)
     return raw
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when `parent` ends, or at once if it has: it would wait for work for ever."""
+    end_with_parent()
+    if os.getppid() != parent:
+        os._exit(1)
