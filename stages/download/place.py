@@ -58,8 +58,8 @@ def check_ours(raw: Path) -> None:
     if foreign:
         some = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
         raise UserError(
-            f"{raw} would be replaced, but holds files that are not from this stage: {some}. Keep them with mv {raw} "
-            "my-photos (source: local with local.path: my-photos uses them), or remove them; then run this again"
+            f"{raw} would be replaced, but holds files that are not from this stage: {some}. Move them out (mv {raw} "
+            "my-photos takes all; source: local and local.path: my-photos use it), or remove them; then run this again"
         )
 
 
