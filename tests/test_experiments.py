@@ -268,3 +268,13 @@ def test_the_first_experiment_of_a_clone_that_has_nothing_yet(new_project):
     assert "edge" in project.run("dvc", "exp", "list").stdout
     assert "combined_edge" in project.run("dvc", "params", "diff").stdout
     assert "metrics/unet.json" in project.run("dvc", "metrics", "diff", "--json").stdout
+
+
+def test_an_override_changes_its_own_lines_of_params_yaml_and_no_others(new_project):
+    project = new_project()
+    (project.root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    project.run("git", "commit", "--quiet", "--all", "--message", "the real params")
+    overrides = ["loss=combined_edge", "synthetic.labelled=150", "models.unet.dropout=0.2", "gpu.models.u2net.width=32"]
+    project.run("dvc", "exp", "run", "--queue", *(word for override in overrides for word in ("-S", override)))
+    changes = project.run("git", "diff", "--numstat", "HEAD", "refs/exps/celery/stash", "--", "params.yaml").stdout.split()
+    assert changes == ["4", "4", "params.yaml"]
