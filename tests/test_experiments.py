@@ -276,5 +276,5 @@ def test_an_override_changes_its_own_lines_of_params_yaml_and_no_others(new_proj
     project.run("git", "commit", "--quiet", "--all", "--message", "the real params")
     overrides = ["loss=combined_edge", "synthetic.labelled=150", "models.unet.dropout=0.2", "gpu.models.u2net.width=32"]
     project.run("dvc", "exp", "run", "--queue", *(word for override in overrides for word in ("-S", override)))
-    changes = project.run("git", "diff", "--numstat", "HEAD", "refs/exps/celery/stash", "--", "params.yaml").stdout.split()
-    assert changes == ["4", "4", "params.yaml"]
+    changes = project.run("git", "diff", "--numstat", "HEAD", "refs/exps/celery/stash", "--", "params.yaml").stdout
+    assert changes.split() == ["4", "4", "params.yaml"]
