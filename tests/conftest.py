@@ -143,9 +143,10 @@ def copy_project(folder: Path, variants: list[str]) -> Project:
         text=True,
         check=True,
     ).stdout.splitlines()
+    # What a run of the project writes is not part of it: a copy starts without results.
+    left = ("metrics/", "data/", "docs/", "benchmarks/results/")
     for file in files:
-        # What a run of the project writes is not part of it: a copy starts without results.
-        if (ROOT / file).exists() and not file.startswith(("metrics/", "data/", "docs/")) and file != "dvc.lock":
+        if (ROOT / file).exists() and not file.startswith(left) and file != "dvc.lock":
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, folder / file)
     project = Project(folder)

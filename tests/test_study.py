@@ -96,6 +96,8 @@ def test_a_study_goes_on_where_its_experiments_are_not(new_project):
     (project.root / "study.json").write_text(json.dumps({"plain": result, "gray": result}))
     assert "1 of 3 experiments" in project.tool("study", "study.yaml", "--tables").stdout
     assert json.loads((project.root / "study.json").read_text()) == {"plain": result}
+    project.run("xz", "study.json")
+    assert "1 of 3 experiments" in project.tool("study", "study.yaml", "--tables").stdout
     page = (project.root / "study.md").read_text()
     assert "| RGB | 0.5000 | 0.400 to 0.600 |  | 0.5000 | 1.00 M |  |  |" in page
     assert "| `plain` | 0.500 (2) | 0.300 (2) |" in page

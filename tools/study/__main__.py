@@ -26,7 +26,7 @@ from tools.study.tables import Result, read_results, speed, tables
 
 def main(*arguments: str) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.study", description=__doc__.splitlines()[0])
-    parser.add_argument("file", type=Path, help="such as docs/results/street-photos/study.yaml")
+    parser.add_argument("file", type=Path, help="such as benchmarks/results/street-photos/study.yaml")
     parser.add_argument("--tables", action="store_true", help="write what came of the experiments")
     options = parser.parse_args(arguments)
     study, stored = read_study(options.file), options.file.with_suffix(".json")

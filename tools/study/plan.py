@@ -68,7 +68,7 @@ class Study(Section):
 def read_study(path: Path) -> Study:
     """The study in the file `path`; raises UserError if it is none, or names what there is not."""
     if not path.is_file():
-        raise UserError(f"there is no file {path}; name a study, such as docs/results/street-photos/study.yaml")
+        raise UserError(f"there is no file {path}; name a study, such as benchmarks/results/street-photos/study.yaml")
     try:
         study = Study.model_validate(yaml.safe_load(path.read_text()))
     except yaml.YAMLError as error:

@@ -1,6 +1,7 @@
 """What came of a study: the results of its experiments, and the tables in Markdown that answer its questions."""
 
 import json
+import lzma
 import re
 import shlex
 from pathlib import Path
@@ -19,9 +20,14 @@ EPOCH = re.compile(r"^epoch .*, (\d+) photos in ([\d.]+) s$", re.MULTILINE)  # a
 
 
 def read_results(path: Path, study: Study) -> dict[str, Result]:
-    """The results in the file `path`, if there is one, by label, of experiments that `study` would run the same way."""
+    """The results in the file `path`, if there is one, by label, of experiments that `study` would run the same way.
+
+    Where there is none, those in `path`.xz: a study that is finished may be kept so.
+    """
+    packed = path.with_name(f"{path.name}.xz")
     try:
-        stored: dict[str, Result] = json.loads(path.read_text()) if path.exists() else {}
+        text = path.read_bytes() if path.exists() else lzma.decompress(packed.read_bytes()) if packed.exists() else "{}"
+        stored: dict[str, Result] = json.loads(text)
     except json.JSONDecodeError:
         raise UserError(f"{path} is not valid JSON; mend it, or git checkout {path}") from None
     return {
