@@ -27,6 +27,7 @@ class Params(Section):
     labelled: int = Field(ge=1, le=100_000)
     test: int = Field(ge=1, le=100_000)
     size: int = Field(ge=64, le=4096)
+    wild: float = Field(ge=0, le=1)
 
 
 def fetch(params: Params, scratch: Path) -> Path:
@@ -36,7 +37,7 @@ def fetch(params: Params, scratch: Path) -> Path:
         (raw / folder).mkdir(parents=True, exist_ok=True)
     total = params.labelled + params.test
     step = max(1, min(16, total // 64))
-    draw = partial(write, raw, params.seed, params.labelled, params.size)
+    draw = partial(write, raw, params.seed, params.labelled, params.size, params.wild)
     # A forked worker does not have the threads that OpenCV may have started here, and crashes or waits for them.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)

@@ -7,6 +7,9 @@ import numpy as np
 from src.sources.synthetic.geometry import Array
 
 
+PRINTS = ("stripes", "pins", "checks", "plaid", "dots", "blots", "marble", "blocks")
+
+
 class Grid(NamedTuple):
     """How a pattern lies on a layer: its origin (2,) in pixels, the unit vector (2,) along it, and pixels in a head."""
 
@@ -42,5 +45,8 @@ class Cloth(NamedTuple):
             "checks": lambda: (wave(along) + wave(across)) * 0.5,
             "plaid": lambda: 0.45 * wave(along) + 0.3 * wave(across * 2) * wave(across * 0.5) + 0.15,
             "dots": lambda: wave(along) * wave(across),
+            "blots": lambda: wave(along + 0.3 * wave(across * 0.7)) * wave(across * 1.3 + 0.4 * wave(along * 0.6)),
+            "marble": lambda: wave(0.6 * across + 0.5 * np.sin(3 * along / self.pitch) * self.pitch),
+            "blocks": lambda: (wave(along * 0.25) > 0.5) * np.float32(1),
         }[self.kind]()
         return self.colour + weight[..., None] * (self.ink - self.colour)

@@ -34,11 +34,11 @@ def leg(brush: Brush, side: int, fused: bool) -> None:
     look, unit = brush.look, brush.unit
     path, radii, loose = trouser(brush, side)
     shoe(brush, side)
-    bare = look.bottom != "trousers"
+    bare = look.bottom not in ("trousers", "coat")
     if bare:
         start = 0.6 if look.bottom == "shorts" else 0
         brush.paint(brush.tube(path, LEG_T, radii, start, 2), look.skin, unit * 0.26, shadow=0.25)
-    if look.bottom in ("trousers", "shorts"):
+    if look.bottom in ("trousers", "shorts", "coat"):
         root = brush.flat(path[0])
         grid = Grid(root, normalised(brush.flat(path[1]) - root), unit)
         shape = brush.tube(path, LEG_T, loose, 0, 0.82 if bare else 1.93, cut=True)
@@ -72,6 +72,7 @@ def shoe(brush: Brush, side: int) -> None:
 def skirt(brush: Brush) -> None:
     """From the waist to around both legs."""
     look, person, unit = brush.look, brush.person, brush.unit
+    cloth = look.outer if look.bottom == "coat" else look.legs
     length, hems = 0.55 + look.sleeve * 0.6, []
     for side in (1, -1):
         path = person.limb(f"hip{side}", f"knee{side}", f"ankle{side}")
@@ -81,8 +82,8 @@ def skirt(brush: Brush) -> None:
     top = brush.flat(person.trunk(0.8)[0])
     grid = Grid(top, normalised(np.concatenate(hems).mean(0) - top), unit)
     shape = sweep([*waist, np.concatenate(hems)])
-    brush.paint(shape, look.legs, unit * 0.38, shadow=0.35, folds=0.7, grid=grid)
+    brush.paint(shape, cloth, unit * 0.38, shadow=0.35, folds=0.7, grid=grid)
     knees = np.mean(person.limb("knee1", "knee-1"), 0)
     for x in brush.rng.uniform(-0.5, 0.5, 5):
         start = person.surface(x * 100 + (0 if brush.front else 180), 0.3, 0.04)
-        brush.crease(start, start + (knees - start) * 0.8 + person.pelvis[:, 0] * x * 0.6, look.legs, 0.09)
+        brush.crease(start, start + (knees - start) * 0.8 + person.pelvis[:, 0] * x * 0.6, cloth, 0.09)

@@ -71,8 +71,8 @@ class Look(NamedTuple):
 
     @property
     def skirted(self) -> bool:
-        """Whether a skirt or dress hangs around the legs."""
-        return self.bottom in ("skirt", "dress")
+        """Whether a skirt, dress or coat hangs around the legs."""
+        return self.bottom in ("skirt", "dress", "coat")
 
 
 def draw_look(rng: Rng) -> Look:

@@ -12,6 +12,7 @@ from src.sources.synthetic.geometry import Array
 from src.sources.synthetic.light import draw_light
 from src.sources.synthetic.scenes import SCENES, Scene
 from src.sources.synthetic.standing import Place, stand_in
+from src.sources.synthetic.wild import wild_photo
 
 CYCLE = 12  # of every so many photos one is each of CASES, in an order of its own
 CASES = ("small", "cut", "grey", "glare")
@@ -78,8 +79,11 @@ def develop(rng: Rng, picture: Array, case: str, person: float) -> Array:
     return np.asarray(np.clip(np.rint(picture, out=picture), 0, 255, out=picture).astype(np.uint8))
 
 
-def photo(seed: int, index: int, size: int) -> tuple[Array, Array]:
-    """Photo `index`: its picture (S, S, 3) uint8 and its mask (S, S, 3) uint8 of 0 and 1."""
+def photo(seed: int, index: int, size: int, wild: float) -> tuple[Array, Array]:
+    """Photo `index`: its picture (S, S, 3) uint8 and its mask (S, S, 3) uint8 of 0 and 1; `wild` is how likely it is so."""
+    chance = np.random.default_rng([seed, index, 11])
+    if chance.random() < wild:
+        return wild_photo(chance, size)
     rng, case = np.random.default_rng([seed, index]), case_of(seed, index)
     framing, places = plan(rng, case, index // CYCLE)
     first = places[0]
@@ -101,10 +105,10 @@ def photo(seed: int, index: int, size: int) -> tuple[Array, Array]:
     return develop(rng, picture, case, first.x), mask
 
 
-def write(raw: Path, seed: int, labelled: int, size: int, index: int) -> None:
+def write(raw: Path, seed: int, labelled: int, size: int, wild: float, index: int) -> None:
     """Draws photo `index` into the folder `raw` and, if it is one of the first `labelled` photos, its mask."""
     cv2.setNumThreads(0)  # the photos are what runs in parallel
-    picture, mask = photo(seed, index, size)
+    picture, mask = photo(seed, index, size, wild)
     part, name = ("train" if index < labelled else "test"), f"{index + 1:04d}.png"
     write_picture(picture, raw / part / "images" / name)
     if part == "train":

@@ -1,5 +1,6 @@
 """Puts a person into a picture: where they stand, what they sit on and the shadow at their feet."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -11,7 +12,7 @@ from src.sources.synthetic.figure import paint_person
 from src.sources.synthetic.geometry import Array, Shape
 from src.sources.synthetic.layer import Layer
 from src.sources.synthetic.light import Light, ground_shadow
-from src.sources.synthetic.look import draw_look
+from src.sources.synthetic.look import Look, draw_look
 from src.sources.synthetic.palette import CLOTHS, SURFACES, tint
 from src.sources.synthetic.poses import draw_pose
 from src.sources.synthetic.skeleton import Person
@@ -38,11 +39,22 @@ def seat_under(brush: Brush, layer: Layer) -> None:
     layer.paint([brush.flat(top)], tone * np.float32(1.05))
 
 
-def stand_in(rng: Rng, light: Light, place: Place, picture: Array, alpha: Array) -> None:
-    """Puts a person, its seat and shadows into the picture (S, S, 3) and into the alpha (S, S) of all persons."""
+def stand_in(
+    rng: Rng,
+    light: Light,
+    place: Place,
+    picture: Array,
+    alpha: Array,
+    dress: Callable[[Rng], Look] = draw_look,
+    carry: Callable[[Brush], None] = lambda _: None,
+) -> None:
+    """Puts a person, its seat and shadows into the picture (S, S, 3) and into the alpha (S, S) of all persons.
+
+    `dress` draws who it is, `carry` paints what it holds.
+    """
     size = len(picture)
     pose, yaw = draw_pose(rng, low=not place.by_crown)
-    person = Person(draw_look(rng), pose, yaw, rng.uniform(2, 10), rng)
+    person = Person(dress(rng), pose, yaw, rng.uniform(2, 10), rng)
     spots = np.array(list(person.joints.values()))
     crown = person.joints["head"][1] + 0.54 * person.look.head
     x, y, unit = place.x * size, place.y * size, place.head * size
@@ -60,6 +72,7 @@ def stand_in(rng: Rng, light: Light, place: Place, picture: Array, alpha: Array)
         seat.onto(picture)
         alpha *= 1 - seat.alpha
     paint_person(brush)
+    carry(brush)
     if y < size * 1.05:
         ground_shadow(picture, layer.alpha, y, light)
     layer.onto(picture)

@@ -1,0 +1,102 @@
+"""Photos as varied as can be, for a model that has to do well on photos of elsewhere (domain randomization, Tobin et al.
+2017, arXiv 1703.06907): any framing and background, people in any cloth with bags and coats, any camera."""
+
+import numpy as np
+
+from src.sources.synthetic.bags import BAGS
+from src.sources.synthetic.brush import Brush
+from src.sources.synthetic.camera import expose, record, shade
+from src.sources.synthetic.chance import Rng, pick
+from src.sources.synthetic.cloth import PRINTS, Cloth
+from src.sources.synthetic.clutter import clutter, moved, textured
+from src.sources.synthetic.foreground import foreground
+from src.sources.synthetic.geometry import Array
+from src.sources.synthetic.light import Light, draw_light
+from src.sources.synthetic.look import Look, draw_look
+from src.sources.synthetic.palette import CLOTHS, SKINS, TROUSERS, VIVID, tint
+from src.sources.synthetic.scenes import SCENES, Scene
+from src.sources.synthetic.standing import Place, stand_in
+
+DARK = ("#101114", "#17181c", "#1c1e24", "#22201f", "#2a2b30", "#15161d")
+PALE = ("#f4f3ef", "#e9e6df", "#dcdad4", "#f7efe2")
+FABRICS = (*CLOTHS, *TROUSERS, *VIVID, *SKINS, *DARK * 4, *PALE * 3)
+
+
+def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
+    """A picture (S, S, 3) uint8 and its mask (S, S, 3) uint8 of 0 and 1."""
+    places = plan(rng)
+    first = places[0]
+    horizon = float(np.clip(rng.normal(0.45, 0.12), 0.2, 0.75))
+    light = harsh(rng, draw_light(rng))
+    picture, alpha = background(rng, size, horizon, first), np.zeros((size, size), np.float32)
+    for place in places:
+        stand_in(rng, light, place, picture, alpha, wild_look, carry)
+    picture = textured(rng, picture, float(rng.uniform(0, 0.22)))
+    if rng.random() < 0.15:
+        layer = foreground(rng, size, light)
+        layer.onto(picture)
+        alpha *= 1 - layer.alpha
+    taken = record(rng, expose(rng, shade(rng, picture)))
+    return taken, np.repeat((alpha >= 0.5).astype(np.uint8)[..., None], 3, 2)
+
+
+def plan(rng: Rng) -> list[Place]:
+    """Where persons stand: whole figures, parts and heads, one, two or three of them, at any place."""
+    count = int(rng.choice((1, 1, 1, 1, 1, 1, 2, 2, 3)))
+    if rng.random() < 0.5:  # from head to foot
+        heads = np.exp(rng.uniform(np.log(0.05), np.log(0.128))) * rng.uniform(0.85, 1.1, count)
+        return [Place(float(h), float(rng.uniform(0.12, 0.88)), float(rng.uniform(0.75, 1.0))) for h in np.sort(heads)]
+    head = float(np.exp(rng.uniform(np.log(0.11), np.log(0.55))))
+    xs = rng.normal(0.5, 0.17, 1) if count == 1 else np.linspace(0.2, 0.8, count) + rng.normal(0, 0.08, count)
+    low = 0.02 + 0.25 * rng.random() * (1 - head)
+    above = -3.5 * head if rng.random() < 0.12 else 0  # the head is out of the photo
+    return [Place(head * float(rng.uniform(0.85, 1.15)), float(x), low + above + 0.03 * k, True) for k, x in enumerate(xs)]
+
+
+def harsh(rng: Rng, light: Light) -> Light:
+    """The light, stronger or flatter."""
+    share = np.float32(rng.uniform(0.15, 1.25))
+    return Light(light.direction, light.key * share, light.ambient + light.key * (1 - share) * np.float32(0.6))
+
+
+def background(rng: Rng, size: int, horizon: float, nearest: Place) -> Array:
+    """A picture (S, S, 3) float32 of a place without a person."""
+    scene = Scene(size, horizon, rng)
+    (clutter if rng.random() < 0.3 else pick(rng, SCENES))(scene)
+    if rng.random() < 0.25:  # things of no kind in front of it
+        clutter_over = Scene(size, horizon, rng)
+        clutter(clutter_over)
+        cut = int(rng.uniform(0, 1) * size)
+        view = pick(rng, (np.s_[:, :cut], np.s_[:cut], np.s_[:, cut:]))
+        scene.image[view] = clutter_over.image[view]
+    image = moved(rng, scene.image) if rng.random() < 0.7 else scene.image
+    scene.image = np.clip(image, 0, 255).astype(np.uint8)
+    if rng.random() < (0.7 if nearest.head > 0.15 else 0.4):
+        scene.blur(0.001, 0.03)
+    return scene.image.astype(np.float32) / 255
+
+
+def wild_look(rng: Rng) -> Look:
+    """A person whose clothes may have any colour and any pattern, a coat among them."""
+    look = draw_look(rng)
+    shirt, outer, legs = (fabric(rng) for _ in range(3))
+    if not look.thick:
+        outer = shirt
+    if look.bottom == "dress":
+        legs = shirt
+    bottom = look.bottom
+    if bottom == "trousers" and look.thick and rng.random() < 0.4:
+        bottom = "coat"
+    return look._replace(shirt=shirt, outer=outer, legs=legs, bottom=bottom, ease=float(rng.uniform(0.02, 0.2)))
+
+
+def fabric(rng: Rng) -> Cloth:
+    """Any cloth: plain half of the time."""
+    kinds = ("plain",) * len(PRINTS) + PRINTS
+    return Cloth(tint(rng, FABRICS, 0.15), pick(rng, kinds), tint(rng, FABRICS, 0.15), float(rng.uniform(0.12, 0.7)))
+
+
+def carry(brush: Brush) -> None:
+    """A third of all people have a bag."""
+    if brush.rng.random() < 0.35:
+        pick(brush.rng, BAGS)(brush)
