@@ -26,7 +26,7 @@ BOUND_MS = 15.0
 def main() -> None:
     params = PostprocessParams(**yaml.safe_load(Path("params.yaml").read_text())["postprocess"])
     with tempfile.TemporaryDirectory() as folder:
-        raw = list_raw(fetch(Params(seed=0, labelled=PHOTOS, test=1, size=SIZE), Path(folder)))
+        raw = list_raw(fetch(Params(seed=0, labelled=PHOTOS, test=1, size=SIZE, wild=0), Path(folder)))
         masks = [read_mask(path) for path in raw.masks]
         prepared.LABELLED = Path(folder, "prepared")
         rows = pd.DataFrame({"file": [p.name for p in raw.photos], "height": SIZE, "width": SIZE})

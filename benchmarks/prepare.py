@@ -21,7 +21,7 @@ BOUND = 1.3
 def main() -> None:
     traits = TraitParams(**yaml.safe_load(Path("params.yaml").read_text())["traits"])
     with tempfile.TemporaryDirectory() as folder:
-        raw = list_raw(fetch(Params(seed=0, labelled=LABELLED, test=TEST, size=SIZE), Path(folder)))
+        raw = list_raw(fetch(Params(seed=0, labelled=LABELLED, test=TEST, size=SIZE, wild=0), Path(folder)))
 
         def ours() -> None:
             prepare_labelled(raw, 256, 100, traits)

@@ -54,7 +54,7 @@ def measure(run: Setting) -> None:
     fabric, device = run.fabric, run.fabric.device
     with tempfile.TemporaryDirectory() as folder:
         size, count = run.params["image_size"], run.batch_size * run.steps
-        raw = list_raw(fetch(Params(seed=0, labelled=count, test=1, size=size), Path(folder)))
+        raw = list_raw(fetch(Params(seed=0, labelled=count, test=1, size=size, wild=0), Path(folder)))
         short, long = (our_trainer(run, raw, steps) for steps in (run.steps, max(run.steps, LONG_STEPS)))
         places = np.arange(len(long.train)) % count
         files = conventional.Files(

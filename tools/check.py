@@ -21,6 +21,7 @@ from stages.prepare.traits import TraitParams
 from stages.split.stratify import SplitParams
 from stages.train.augment import AugmentParams
 from stages.train.schedule import TrainParams
+from stages.train.start import check_start
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGETS = ("cpu", "gpu")
@@ -30,6 +31,7 @@ SCALARS: dict[str, Any] = {
     "variants": list[stage.Name],
     "ensembles": Ensembles,
     "release": stage.Name,
+    "start": str,
     "loss": stage.Name,
     "final_loss": stage.Name,
     "seed": stage.Seed,
@@ -70,6 +72,7 @@ def main() -> None:
         raise stage.UserError("params.yaml: variants: name at least one variant, and none twice")
     one_of("release", [value["release"]], known_variants())
     check_ensembles(value["ensembles"], value["variants"])
+    check_start(Path(value["start"]))
     check_losses(value["loss"], value["final_loss"])
     for name in sources.known_sources():
         with errors_in(f"src/sources/{name}/__init__.py"):

@@ -123,7 +123,7 @@ def random_photos(count: int, size: int, device: torch.device) -> Dataset:
 def drawn_photos(folder: Path, labelled: int, size: int) -> Path:
     """A folder in the competition's layout, with drawn people."""
     with redirect_stderr(StringIO()):  # of its progress bar
-        return fetch(Params(seed=0, labelled=labelled, test=4, size=size), folder)
+        return fetch(Params(seed=0, labelled=labelled, test=4, size=size, wild=0), folder)
 
 
 def prepared_photos(root: Path, device: torch.device) -> tuple[Dataset, Dataset]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from src.formats.tensors import DamagedError, Groups, read_tensors, write_tensors
@@ -31,16 +32,30 @@ def save_model(path: Path, members: list[dict[str, Tensor]], about: dict[str, An
     write_tensors(path, {str(number): member for number, member in enumerate(members)}, about)
 
 
+def is_model(path: Path) -> bool:
+    """Whether the safetensors file `path` was written by this project; raises UserError if it is no such file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "about" in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        raise UserError(f"{path} is not a whole safetensors file; get it again") from None
+
+
 def load_model(path: Path) -> tuple[Ensemble, dict[str, Any]]:
     """The models in `path`, rebuilt from the file alone, in eval mode, and what its metadata says about them.
 
+    Their weights are float32; a file may hold them as float16, which takes half the space.
+
     Raises UserError if it is damaged or not one of this project's models; FileNotFoundError if there is none.
     """
-    again = f"get it again: dvc pull train@{path.stem}, or dvc repro -f -s train@{path.stem}"
+    again = "get it again"
+    if path.parent == MODELS:
+        again += f": dvc pull train@{path.stem}, or dvc repro -f -s train@{path.stem}"
     if not path.exists() and not path.is_symlink():
         raise FileNotFoundError(2, "No such file", str(path))
     try:
         members, about = read_tensors(path)
+        members = {number: _in_full(member) for number, member in members.items()}
         arguments = check_saved(about["variant"], about["arguments"])
         _check_weights(members, about["variant"], arguments)
     except (DamagedError, UserError) as error:
@@ -61,6 +76,10 @@ def _check_weights(members: Groups, variant: str, arguments: dict[str, Any]) -> 
         raise DamagedError("its weights are not those of the model that it names")
     if not all(tensor.isfinite().all() for member in members.values() for tensor in member.values()):
         raise DamagedError("some of its weights are not numbers")
+
+
+def _in_full(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
 
 
 def _shapes(tensors: dict[str, Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:

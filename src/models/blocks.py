@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from src.stage import UserError
 
 Width = Annotated[int, Field(ge=1, le=1024)]
 Depth = Annotated[int, Field(ge=1, le=7)]
@@ -73,6 +76,12 @@ class SegmentationModel(nn.Module):
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """What the optimizer is given; a subclass may train some of its parameters at another learning rate."""
         return [{"params": list(self.parameters()), "lr": learning_rate}]
+
+    def load_encoder(self, path: Path) -> None:
+        """Fills the encoder from the state dict in the safetensors file `path`; UserError if it has none or another."""
+        raise UserError(
+            f"params.yaml: start: {path} is no model of this project, and only its models can be started from"
+        )
 
     @staticmethod
     def without_pretraining(arguments: dict[str, Any]) -> dict[str, Any]:

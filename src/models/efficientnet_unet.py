@@ -25,15 +25,15 @@ Factor = Annotated[float, Field(ge=0, le=10)]
 
 SMP_ENCODERS = tuple(f"efficientnet-b{size}" for size in range(8))  # smp's own; all other names are timm's
 ENCODER = "params.yaml: efficientnet_unet.encoder"
-WEIGHTS = f"{ENCODER}_weights"
+WEIGHTS, START = f"{ENCODER}_weights", "params.yaml: start"
 
 
 class EfficientNetUNet(SegmentationModel):
     """The decoder has 16 * `width` channels, then half as many at each of five levels, down to `width`.
 
-    `encoder_weights` is imagenet (downloaded), null (random), or the path of a .safetensors file with the state dict of
-    the timm model `encoder`. The encoder learns at `encoder_lr_factor` times the learning rate: at 0 not at all.
-    `dropout` is of whole channels before the last convolution; `batch_norm` is the decoder's.
+    `encoder_weights` is imagenet (downloaded) or null (random). The encoder learns at `encoder_lr_factor` times the
+    learning rate: at 0 not at all. `dropout` is of whole channels before the last convolution; `batch_norm` is the
+    decoder's.
     """
 
     multiple = 32
@@ -50,17 +50,20 @@ class EfficientNetUNet(SegmentationModel):
         color: Color,
     ) -> None:
         super().__init__(color, *mean_and_std(encoder))
-        self.encoder_lr_factor = encoder_lr_factor
+        if encoder_weights not in ("imagenet", None):
+            raise UserError(f"{WEIGHTS}: it is imagenet or null; to start from a file, write start: {encoder_weights}")
+        self.encoder_name, self.encoder_lr_factor = encoder, encoder_lr_factor
         net = smp_unet(encoder, encoder_weights == "imagenet", width, batch_norm, self.channels)
         if encoder in SMP_ENCODERS:
             del net.encoder._conv_head, net.encoder._bn1
         self.encoder, self.decoder, self.head = net.encoder, net.decoder, net.segmentation_head
         self.dropout = nn.Dropout2d(dropout)
-        if encoder_weights not in ("imagenet", None):
-            load_encoder(self.encoder, encoder, Path(encoder_weights))
 
     def segment(self, image: Tensor) -> Tensor:
         return self.head(self.dropout(self.decoder(self.encoder(image))))
+
+    def load_encoder(self, path: Path) -> None:
+        load_encoder(self.encoder, self.encoder_name, path)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         return [
@@ -109,8 +112,8 @@ def smp_unet(encoder: str, pretrained: bool, width: int, batch_norm: bool, chann
     ) as error:  # the arguments are fine: it is the download, and every library has its own errors for it
         raise UserError(
             f"{WEIGHTS}: the ImageNet weights of {encoder} could not be downloaded ({type(error).__name__}); go online "
-            "and run again, or set it to the path of a .safetensors file with a timm encoder's state dict, or to null "
-            "to train from scratch"
+            "and run again, or set it to null and start to a .safetensors file with a timm encoder's state dict, or "
+            "train from scratch"
         ) from error
 
 
@@ -118,16 +121,14 @@ def load_encoder(module: Any, encoder: str, path: Path) -> None:
     """Fills smp's `module` from a state dict of the timm model `encoder`, of which it needs no classifier."""
     if encoder in SMP_ENCODERS:
         raise UserError(
-            f"{WEIGHTS}: {encoder} is not timm's; for a file, set encoder to the timm model that it was made from, "
-            f"such as tf_{encoder.replace('-', '_')}"
+            f"{START}: {path} is no model of this project, and {encoder} is not timm's; for an "
+            f"encoder's file, set encoder to the timm model that it was made from, such as tf_{encoder.replace('-', '_')}"
         )
-    if not path.is_file():
-        raise UserError(f"{WEIGHTS}: there is no file {path}; write imagenet, null or a .safetensors file")
     try:
         # timm writes `stages_0` for `stages.0` where it takes a model apart for its features.
         found = {name.replace(".", "_"): weight for name, weight in load_file(path).items()}
     except (OSError, SafetensorError):
-        raise UserError(f"{WEIGHTS}: {path} is not a whole safetensors file; fetch it again") from None
+        raise UserError(f"{START}: {path} is not a whole safetensors file; fetch it again") from None
     weights = {}
     for name, wanted in module.model.state_dict().items():
         weight = found.get(name.replace(".", "_"), torch.empty(0))
@@ -136,7 +137,7 @@ def load_encoder(module: Any, encoder: str, path: Path) -> None:
         if weight.shape != wanted.shape:
             has = f"{name} is {list(weight.shape)}" if weight.numel() else f"{name} is missing"
             raise UserError(
-                f"{WEIGHTS}: {path} does not fit {encoder}: {has}, where {list(wanted.shape)} is needed; set "
+                f"{START}: {path} does not fit {encoder}: {has}, where {list(wanted.shape)} is needed; set "
                 "encoder to the timm model that the file was made from"
             )
         weights[name] = weight

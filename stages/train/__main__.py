@@ -24,6 +24,7 @@ from stages.train.batches import Dataset, seed_for
 from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, run_hash
 from stages.train.logger import Logger
 from stages.train.schedule import TrainParams
+from stages.train.start import begin, check_start, described
 from stages.train.trainer import Best, Trainer
 
 LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "dvclive", "safetensors")
@@ -45,11 +46,12 @@ class Settings:
     augment: AugmentParams
     compute: ComputeParams
     seed: int
+    start: Path
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
         sections = {name: getattr(self, name).model_dump() for name in ("train", "augment", "compute")}
-        return asdict(self) | sections
+        return asdict(self) | sections | {"start": described(self.start)}
 
 
 def read_settings(variant: str) -> Settings:
@@ -60,6 +62,8 @@ def read_settings(variant: str) -> Settings:
     final_block = stage.read_params(f"losses.{final_loss}", dict)
     build_loss(loss, loss_block)  # to refuse what cannot work before anything is started
     build_loss(final_loss, final_block, key="final_loss")
+    start = Path(stage.read_params("start", str))
+    check_start(start)
     structure = stage.read_params(f"models.{variant}", dict)
     size = stage.read_params(f"{budget}.models.{variant}", dict)
     return Settings(
@@ -71,6 +75,7 @@ def read_settings(variant: str) -> Settings:
         stage.read_params("augment", AugmentParams),
         stage.read_params("compute", ComputeParams),
         stage.read_params("seed", stage.Seed),
+        start,
     )
 
 
@@ -81,7 +86,7 @@ def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, che
         [build_loss(*item) for item in block.items()] for block in (settings.loss, settings.final_loss)
     )
     torch.manual_seed(seed_for(settings.seed))
-    model = models.build(settings.variant, settings.arguments)
+    model = begin(settings.variant, settings.arguments, settings.start)
     models.check_image_size(settings.variant, model, photos.shape[1])
     if settings.compute.compile:
         compile_in_place(model.to(fabric.device), fabric.device)
@@ -114,7 +119,7 @@ def main(variant: str) -> None:
     fabric = launch(settings.compute)
     versions = {"python": sys.version.split()[0]} | {name: version(name) for name in LIBRARIES}
     about = settings.as_json() | {"params_hash": hash_of(settings.as_json())}
-    about |= {"device": device_name(fabric), "versions": versions}
+    about |= {"image_size": read_photos(LABELLED).shape[1], "device": device_name(fabric), "versions": versions}
     run = run_hash(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
     plots = TRAINING / variant
     folds = choose_folds(read_split(len(read_photos(LABELLED))), settings.train.folds)

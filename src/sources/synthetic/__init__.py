@@ -37,7 +37,7 @@ def fetch(params: Params, scratch: Path) -> Path:
         (raw / folder).mkdir(parents=True, exist_ok=True)
     total = params.labelled + params.test
     step = max(1, min(16, total // 64))
-    draw = partial(write, raw, params.seed, params.labelled, params.size, params.wild)
+    draw = partial(write, raw, params.seed, labelled=params.labelled, size=params.size, wild=params.wild)
     # A forked worker does not have the threads that OpenCV may have started here, and crashes or waits for them.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)

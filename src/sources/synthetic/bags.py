@@ -17,10 +17,10 @@ def hand_bag(brush: Brush) -> None:
     fist = brush.person.joints[f"wrist{side}"] - brush.person.hands[side][:, 1] * 0.3
     colour = tint(brush.rng, LEATHERS)
     for x in (-0.5, 0.5):
-        ends = np.array([fist, fist + [x * wide * 0.8, -drop, 0]])
+        ends = np.array([fist, fist + np.array([x * wide * 0.8, -drop, 0])])
         brush.stroke(ends, (0.06, 0.06), colour * np.float32(0.7), shadow=0.2)
     flare = brush.rng.uniform(0.8, 1.15)
-    body(brush, fist + [0, -drop, 0], wide, tall, flare, colour)
+    body(brush, fist - np.array([0, drop, 0]), (wide, tall, flare), colour)
 
 
 def shoulder_bag(brush: Brush) -> None:
@@ -33,26 +33,28 @@ def shoulder_bag(brush: Brush) -> None:
     hip = person.surface(facing + side * 60, brush.rng.uniform(0.0, 0.7), 0.15)
     middle = person.surface(facing + (side + across) * 25, 1.4, 0.14)
     brush.stroke(np.array([shoulder, middle, hip]), (0.09, 0.08, 0.09), colour * np.float32(0.75), shadow=0.3)
-    body(brush, hip, wide, tall, brush.rng.uniform(0.85, 1.1), colour)
+    body(brush, hip, (wide, tall, brush.rng.uniform(0.85, 1.1)), colour)
 
 
 def backpack(brush: Brush) -> None:
     """Two straps in front, or the bag itself on a back."""
     person, colour, facing = brush.person, tint(brush.rng, LEATHERS), 0 if brush.front else 180
     if not brush.front:
-        body(brush, person.surface(180, 2.15, 0.1), brush.rng.uniform(0.9, 1.3), brush.rng.uniform(1.2, 1.9), 1.1, colour)
+        size = brush.rng.uniform((0.9, 1.2), (1.3, 1.9))
+        body(brush, person.surface(180, 2.15, 0.1), (*size, 1.1), colour)
         return
     for side in (1, -1):
         points = [person.surface(facing + side * angle, y, 0.06) for angle, y in ((38, 2.3), (40, 1.8), (70, 1.3))]
         brush.stroke(np.array(points), (0.16, 0.14, 0.1), colour, shadow=0.3, relief=brush.unit * 0.05)
 
 
-def body(brush: Brush, top: Array, wide: float, tall: float, flare: float, colour: Array) -> None:
-    """A bag below `top`, in heads; `flare` is how much wider its bottom is."""
+def body(brush: Brush, top: Array, size: tuple[float, float, float], colour: Array) -> None:
+    """A bag below `top`; its `size` is width and height in heads, and how many times as wide the bottom is."""
+    wide, tall, flare = size
     corners = np.array([(-0.5, 0), (0.5, 0), (0.5 * flare, -1), (-0.5 * flare, -1)]) * (wide, tall)
     flat = [brush.flat(np.append(top[:2] + corner, top[2])) for corner in corners]
     brush.paint([np.array(flat)], colour, brush.unit * 0.12, shadow=0.35)
-    flap = [(corners[0] * (1, 0)), corners[1] * (1, 0), (0.5 * wide, -0.4 * tall), (-0.5 * wide, -0.4 * tall)]
+    flap = np.array([(-0.5, 0), (0.5, 0), (0.5, -0.4), (-0.5, -0.4)]) * (wide, tall)
     if brush.rng.random() < 0.5:
         points = [brush.flat(np.append(top[:2] + corner, top[2])) for corner in flap]
         brush.paint([np.array(points)], colour * np.float32(0.85), brush.unit * 0.05, shadow=0.3)

@@ -16,7 +16,8 @@ def shade(rng: Rng, picture: Array) -> Array:
     if rng.random() < 0.3:
         cells = float(rng.uniform(2, 7))
         edge = np.float32(rng.uniform(2, 25))
-        cover = 1 / (1 + np.exp(-edge * (noise(rng, (size, size), (cells, cells)) - np.float32(rng.uniform(-0.3, 0.5)))))
+        level = noise(rng, (size, size), (cells, cells)) - np.float32(rng.uniform(-0.3, 0.5))
+        cover = 1 / (1 + np.exp(-edge * level))
         picture = picture * (1 - np.float32(rng.uniform(0.2, 0.65)) * cover[..., None])
     return picture
 
@@ -32,8 +33,9 @@ def expose(rng: Rng, picture: Array) -> Array:
 
 
 def record(rng: Rng, picture: Array) -> Array:
-    """`picture` (S, S, 3) float32 in 0..1 as a file has it, uint8: out of focus, moved, coarse, grainy, compressed."""
-    size = len(picture)
+    """`picture` (H, W, 3) float32 in 0..1 as a file has it, uint8: out of focus, moved, coarse, grainy, compressed."""
+    height, width = picture.shape[:2]
+    size = max(height, width)
     if rng.random() < 0.3:
         picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.0007, 0.004)) * size)
     if rng.random() < 0.1:
@@ -42,13 +44,14 @@ def record(rng: Rng, picture: Array) -> Array:
         cv2.line(kernel, (0, int(rng.integers(length))), (length - 1, int(rng.integers(length))), 1.0)
         picture = cv2.filter2D(picture, -1, kernel / kernel.sum())
     if rng.random() < 0.4:
-        small = max(32, int(size * rng.uniform(0.35, 0.9)))
-        picture = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
-        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+        share = rng.uniform(0.35, 0.9)
+        small = (max(32, int(width * share)), max(32, int(height * share)))
+        coarse = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     if rng.random() < 0.25:  # sharpened
         picture = picture + np.float32(rng.uniform(0.3, 1.2)) * (picture - cv2.GaussianBlur(picture, (0, 0), 1.5))
-    grain = np.abs(rng.normal(0, 0.012)) * rng.standard_normal((size, size, 1), np.float32)
-    speckle = np.abs(rng.normal(0, 0.012)) * rng.standard_normal((size, size, 3), np.float32)
+    grain = np.abs(rng.normal(0, 0.012)) * rng.standard_normal((height, width, 1), np.float32)
+    speckle = np.abs(rng.normal(0, 0.012)) * rng.standard_normal((height, width, 3), np.float32)
     taken = (np.clip(picture + grain + speckle, 0, 1) * 255).astype(np.uint8)
     if rng.random() < 0.7:
         _, code = cv2.imencode(".jpg", taken, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 96))])

@@ -6,7 +6,6 @@ import numpy as np
 
 from src.sources.synthetic.geometry import Array
 
-
 PRINTS = ("stripes", "pins", "checks", "plaid", "dots", "blots", "marble", "blocks")
 
 

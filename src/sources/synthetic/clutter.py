@@ -34,7 +34,7 @@ def shapes(scene: Scene, count: int, large: float) -> None:
             1: np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float),
             2: circle(6)[: rng.integers(3, 7)] * rng.uniform(0.4, 1.2, (1, 1)),
             3: np.array([(-3, -0.15), (3, -0.15), (3, 0.15), (-3, 0.15)]),
-        }[int(pick(rng, kinds))]
+        }[int(pick(rng, [*kinds]))]
         upright = angle if rng.random() < 0.5 else 0
         placed = (outline * (w * large, h * large)) @ turn(2, upright)[:2, :2] + (x, y)
         scene.poly(placed, pick(rng, colours) * np.float32(rng.uniform(0.7, 1.25)))
@@ -48,7 +48,7 @@ def moved(rng: Rng, image: Array) -> Array:
     top, left = rng.integers(0, size - side + 1, 2)
     part = image[top : top + side, left : left + side]
     part = part[:, ::-1] if rng.random() < 0.5 else part
-    part = np.rot90(part, rng.integers(1, 4)) if rng.random() < 0.15 else part
+    part = np.rot90(part, int(rng.integers(1, 4))) if rng.random() < 0.15 else part
     part = cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=cv2.INTER_LINEAR)
     if rng.random() < 0.5:  # other colours: the channels mixed
         mix = np.eye(3) + rng.normal(0, 0.18, (3, 3))
@@ -61,6 +61,6 @@ def textured(rng: Rng, picture: Array, strength: float) -> Array:
     shape = picture.shape[:2]
     rough = np.zeros(shape, np.float32)
     for octave in range(3, 8):
-        cells = 2.0**octave
-        rough += noise(rng, shape, (cells * rng.uniform(0.4, 1), cells * rng.uniform(0.4, 1))) * np.float32(rng.uniform(0, 0.5))
+        *cells, weight = rng.uniform((0.4, 0.4, 0), (1, 1, 0.5))
+        rough += noise(rng, shape, (cells[0] * 2**octave, cells[1] * 2**octave)) * np.float32(weight)
     return np.clip(picture * (1 + np.float32(strength) * rough[..., None]), 0, 1)

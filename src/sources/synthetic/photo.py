@@ -79,8 +79,11 @@ def develop(rng: Rng, picture: Array, case: str, person: float) -> Array:
     return np.asarray(np.clip(np.rint(picture, out=picture), 0, 255, out=picture).astype(np.uint8))
 
 
-def photo(seed: int, index: int, size: int, wild: float) -> tuple[Array, Array]:
-    """Photo `index`: its picture (S, S, 3) uint8 and its mask (S, S, 3) uint8 of 0 and 1; `wild` is how likely it is so."""
+def photo(seed: int, index: int, size: int, wild: float = 0.0) -> tuple[Array, Array]:
+    """Photo `index`: its picture (S, S, 3) uint8 and its mask (S, S, 3) uint8 of 0 and 1.
+
+    `wild` is the probability of one as varied as can be, whose shorter side is shorter.
+    """
     chance = np.random.default_rng([seed, index, 11])
     if chance.random() < wild:
         return wild_photo(chance, size)
@@ -105,7 +108,7 @@ def photo(seed: int, index: int, size: int, wild: float) -> tuple[Array, Array]:
     return develop(rng, picture, case, first.x), mask
 
 
-def write(raw: Path, seed: int, labelled: int, size: int, wild: float, index: int) -> None:
+def write(raw: Path, seed: int, index: int, *, labelled: int, size: int, wild: float) -> None:
     """Draws photo `index` into the folder `raw` and, if it is one of the first `labelled` photos, its mask."""
     cv2.setNumThreads(0)  # the photos are what runs in parallel
     picture, mask = photo(seed, index, size, wild)

@@ -45,6 +45,7 @@ def stand_in(
     place: Place,
     picture: Array,
     alpha: Array,
+    *,
     dress: Callable[[Rng], Look] = draw_look,
     carry: Callable[[Brush], None] = lambda _: None,
 ) -> None:

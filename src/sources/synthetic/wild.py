@@ -1,5 +1,5 @@
-"""Photos as varied as can be, for a model that has to do well on photos of elsewhere (domain randomization, Tobin et al.
-2017, arXiv 1703.06907): any framing and background, people in any cloth with bags and coats, any camera."""
+"""Photos as varied as can be, for a model that has to do well on photos of elsewhere: any framing, shape and background,
+people in any cloth with bags and coats, any camera (domain randomization, Tobin et al. 2017, arXiv 1703.06907)."""
 
 import numpy as np
 
@@ -23,20 +23,22 @@ FABRICS = (*CLOTHS, *TROUSERS, *VIVID, *SKINS, *DARK * 4, *PALE * 3)
 
 
 def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
-    """A picture (S, S, 3) uint8 and its mask (S, S, 3) uint8 of 0 and 1."""
+    """A picture (H, W, 3) uint8 and its mask (H, W, 3) uint8 of 0 and 1; the longer side is `size`."""
     places = plan(rng)
     first = places[0]
     horizon = float(np.clip(rng.normal(0.45, 0.12), 0.2, 0.75))
     light = harsh(rng, draw_light(rng))
     picture, alpha = background(rng, size, horizon, first), np.zeros((size, size), np.float32)
     for place in places:
-        stand_in(rng, light, place, picture, alpha, wild_look, carry)
+        stand_in(rng, light, place, picture, alpha, dress=wild_look, carry=carry)
     picture = textured(rng, picture, float(rng.uniform(0, 0.22)))
     if rng.random() < 0.15:
         layer = foreground(rng, size, light)
         layer.onto(picture)
         alpha *= 1 - layer.alpha
-    taken = record(rng, expose(rng, shade(rng, picture)))
+    view = crop(rng, size)
+    taken = record(rng, expose(rng, shade(rng, picture)[view]))
+    alpha = alpha[view]
     return taken, np.repeat((alpha >= 0.5).astype(np.uint8)[..., None], 3, 2)
 
 
@@ -50,7 +52,16 @@ def plan(rng: Rng) -> list[Place]:
     xs = rng.normal(0.5, 0.17, 1) if count == 1 else np.linspace(0.2, 0.8, count) + rng.normal(0, 0.08, count)
     low = 0.02 + 0.25 * rng.random() * (1 - head)
     above = -3.5 * head if rng.random() < 0.12 else 0  # the head is out of the photo
-    return [Place(head * float(rng.uniform(0.85, 1.15)), float(x), low + above + 0.03 * k, True) for k, x in enumerate(xs)]
+    sizes = head * rng.uniform(0.85, 1.15, count)
+    return [Place(float(sizes[k]), float(xs[k]), low + above + 0.03 * k, True) for k in range(count)]
+
+
+def crop(rng: Rng, size: int) -> tuple[slice, slice]:
+    """Rows and columns of a picture: all of one, and at least 0.6 of the other."""
+    kept = int(size * rng.uniform(0.6, 1))
+    start = int(rng.integers(0, size - kept + 1))
+    part = slice(start, start + kept)
+    return (part, slice(0, size)) if rng.random() < 0.5 else (slice(0, size), part)
 
 
 def harsh(rng: Rng, light: Light) -> Light:
