@@ -121,8 +121,8 @@ def load_encoder(module: Any, encoder: str, path: Path) -> None:
     """Fills smp's `module` from a state dict of the timm model `encoder`, of which it needs no classifier."""
     if encoder in SMP_ENCODERS:
         raise UserError(
-            f"{START}: {path} is no model of this project, and {encoder} is not timm's; for an "
-            f"encoder's file, set encoder to the timm model that it was made from, such as tf_{encoder.replace('-', '_')}"
+            f"{START}: {path} is no model of this project, and {encoder} is not timm's; for an encoder's file, "
+            f"set encoder to the timm model that it was made from, such as tf_{encoder.replace('-', '_')}"
         )
     try:
         # timm writes `stages_0` for `stages.0` where it takes a model apart for its features.

@@ -1,4 +1,4 @@
-"""Photos as varied as can be, for a model that has to do well on photos of elsewhere: any framing, shape and background,
+"""Photos as varied as can be, for a model that has to do well on photos of elsewhere: any framing, shape and place,
 people in any cloth with bags and coats, any camera (domain randomization, Tobin et al. 2017, arXiv 1703.06907)."""
 
 import numpy as np
