@@ -11,7 +11,7 @@ from stages.split.duplicates import duplicate_groups
 from stages.split.stratify import SplitParams, parts_of, split
 from tests.conftest import photo_and_mask
 
-PARAMS = SplitParams(seed=0, holdout=0.2, folds=4, fold=0, duplicate_distance=6)
+PARAMS = SplitParams(seed=0, holdout=0.2, folds=4, fold=0, train=0, duplicate_distance=6)
 
 
 def parts_for(count, *, traits=None, groups=None, **changes):
@@ -73,3 +73,15 @@ def test_near_duplicates_share_a_group_and_others_do_not():
     assert groups[6] == groups[0]
     assert groups[7] == groups[1]
     assert len(set(groups[:6])) == 6
+
+
+@given(groups=st.lists(st.integers(0, 30), min_size=40, max_size=80), limit=st.integers(1, 30))
+def test_fewer_training_photos_are_some_of_the_others_and_leave_val_and_holdout_alone(groups, limit):
+    groups, traits = np.unique(groups, return_inverse=True)[1], np.zeros((len(groups), 1), dtype=bool)
+    full = split(groups, traits, PARAMS)
+    fewer = split(groups, traits, PARAMS.model_copy(update={"train": limit}))
+    fewest = split(groups, traits, PARAMS.model_copy(update={"train": max(1, limit // 2)}))
+    train = full > 0
+    assert (fewer[~train] == full[~train]).all()
+    assert parts_of(fewer, 0).count("train") == min(limit, train.sum())
+    assert set(np.flatnonzero(fewest > 0)) <= set(np.flatnonzero(fewer > 0)) <= set(np.flatnonzero(train))

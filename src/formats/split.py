@@ -1,7 +1,7 @@
 """The format of data/split.csv: which labelled photo trains, which selects the model, which gives the headline score.
 
-A row per labelled photo, in the order of data/prepared: `id`; `part`, one of PARTS; `fold`, the number of its fold or
-HOLDOUT; `group`, the id of the first of its near-duplicates.
+A row per labelled photo, in the order of data/prepared: `id`; `part`, one of PARTS, or "spare" where split.train leaves
+it out; `fold`, the number of its fold, HOLDOUT or SPARE; `group`, the id of the first of its near-duplicates.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,8 @@ from src.stage import UserError
 
 SPLIT = Path("data/split.csv")
 PARTS = ("train", "val", "holdout")
-HOLDOUT = -1  # in place of a fold's number
+HOLDOUT, SPARE = -1, -2  # in place of a fold's number
+NO_FOLD = {"holdout": HOLDOUT, "spare": SPARE}
 AGAIN = "run dvc repro -f -s split, or git checkout data/split.csv"
 
 
@@ -37,8 +38,11 @@ def read_split(photos: int | Sequence[str] | None = None) -> pd.DataFrame:
     fits = len(rows) == photos if isinstance(photos, int) else photos is None or list(rows["id"]) == list(photos)
     if not fits:
         raise UserError(f"{SPLIT} is not that of the photos in data/prepared; {AGAIN}")
-    if set(rows["part"]) != set(PARTS) or ((rows["part"] == "holdout") != (rows["fold"] == HOLDOUT)).any():
-        raise UserError(f"{SPLIT}: each row is one of {', '.join(PARTS)}, with a fold or {HOLDOUT}; {AGAIN}")
+    wrong = [((rows["part"] == part) != (rows["fold"] == fold)).any() for part, fold in NO_FOLD.items()]
+    if set(rows["part"]) - {"spare"} != set(PARTS) or any(wrong):
+        raise UserError(
+            f"{SPLIT}: each row is one of {', '.join(PARTS)}, with a fold or {HOLDOUT}; {AGAIN}"
+        )
     return rows
 
 
@@ -66,4 +70,4 @@ def choose_folds(rows: pd.DataFrame, count: int) -> list[Fold]:
         raise UserError(f"params.yaml: the budget's train.folds is {count}, but split.folds is {total}; lower it")
     first = int(folds[rows["part"] == "val"][0])
     numbers = [(first + i) % total for i in range(count)]
-    return [Fold(n, np.flatnonzero((folds != HOLDOUT) & (folds != n)), np.flatnonzero(folds == n)) for n in numbers]
+    return [Fold(n, np.flatnonzero((folds >= 0) & (folds != n)), np.flatnonzero(folds == n)) for n in numbers]

@@ -6,22 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from src.formats.split import HOLDOUT, PARTS
+from src.formats.split import HOLDOUT, PARTS, SPARE
 from src.stage import Section, Seed, UserError
 
 
 class SplitParams(Section):
-    """The block `split` of params.yaml: `holdout` is a share; the rest is cut into `folds`, of which `fold` is val."""
+    """The block `split` of params.yaml: `holdout` is a share; the rest is cut into `folds`, of which `fold` is val.
+
+    The others train, or at most `train` photos of theirs; 0: all.
+    """
 
     seed: Seed
     holdout: Annotated[float, Field(gt=0, lt=1)]
     folds: Annotated[int, Field(ge=2, le=100)]
     fold: Annotated[int, Field(ge=0, lt=100)]
+    train: Annotated[int, Field(ge=0, le=1_000_000)]
     duplicate_distance: Annotated[int, Field(ge=0, le=64)]
 
 
 def split(groups: NDArray[np.int64], traits: NDArray[np.bool_], params: SplitParams) -> NDArray[np.int64]:
-    """The fold of each photo (N,), or HOLDOUT.
+    """The fold of each photo (N,), HOLDOUT, or SPARE where `params.train` leaves it out.
 
     `groups` (N,) numbers the photos so that near-duplicates share a number and stay together; `traits` (N, T) are what
     each part should hold its share of. The holdout does not depend on `fold`, so folds can be averaged on it.
@@ -36,12 +40,22 @@ def split(groups: NDArray[np.int64], traits: NDArray[np.bool_], params: SplitPar
             raise UserError(
                 f"params.yaml: split: {len(groups)} photos leave none for {part}; add photos or fewer folds"
             )
-    return folds
+    return _at_most(folds, groups, params) if params.train else folds
+
+
+def _at_most(folds: NDArray[np.int64], groups: NDArray[np.int64], params: SplitParams) -> NDArray[np.int64]:
+    """`folds` with SPARE in place of training photos that are too many; whoever trains with fewer, also with more."""
+    trains = (folds != HOLDOUT) & (folds != params.fold)
+    # Whole groups in a random order, so that near-duplicates do not count as two photos where there are few.
+    order = np.random.default_rng([params.seed, 1]).permutation(groups.max() + 1)
+    chosen = np.flatnonzero(trains)[np.argsort(order[groups[trains]], kind="stable")][: params.train]
+    return np.where(trains & ~np.isin(np.arange(len(folds)), chosen), SPARE, folds)
 
 
 def parts_of(folds: NDArray[np.int64], val: int) -> list[str]:
-    """The part of each photo, one of PARTS, if the fold `val` selects the model."""
-    return ["holdout" if fold == HOLDOUT else "val" if fold == val else "train" for fold in folds]
+    """The part of each photo, one of PARTS or "spare", if the fold `val` selects the model."""
+    named = {HOLDOUT: "holdout", SPARE: "spare", val: "val"}
+    return [named.get(int(fold), "train") for fold in folds]
 
 
 def _stratify(
