@@ -40,9 +40,7 @@ def read_split(photos: int | Sequence[str] | None = None) -> pd.DataFrame:
         raise UserError(f"{SPLIT} is not that of the photos in data/prepared; {AGAIN}")
     wrong = [((rows["part"] == part) != (rows["fold"] == fold)).any() for part, fold in NO_FOLD.items()]
     if set(rows["part"]) - {"spare"} != set(PARTS) or any(wrong):
-        raise UserError(
-            f"{SPLIT}: each row is one of {', '.join(PARTS)}, with a fold or {HOLDOUT}; {AGAIN}"
-        )
+        raise UserError(f"{SPLIT}: each row is one of {', '.join(PARTS)}, with a fold or {HOLDOUT}; {AGAIN}")
     return rows
 
 

@@ -1,6 +1,7 @@
 """Photos as varied as can be, for a model that has to do well on photos of elsewhere: any framing, shape and place,
 people in any cloth with bags and coats, any camera (domain randomization, Tobin et al. 2017, arXiv 1703.06907)."""
 
+import cv2
 import numpy as np
 
 from src.sources.synthetic.bags import BAGS
@@ -18,6 +19,7 @@ from src.sources.synthetic.scenes import SCENES, Scene
 from src.sources.synthetic.standing import Place, stand_in
 
 DARK = ("#101114", "#17181c", "#1c1e24", "#22201f", "#2a2b30", "#15161d")
+NEAR = 0.08  # the height of a head, in sides of the photo, from which on others behind it are others
 PALE = ("#f4f3ef", "#e9e6df", "#dcdad4", "#f7efe2")
 FABRICS = (*CLOTHS, *TROUSERS, *VIVID, *SKINS, *DARK * 4, *PALE * 3)
 
@@ -25,10 +27,15 @@ FABRICS = (*CLOTHS, *TROUSERS, *VIVID, *SKINS, *DARK * 4, *PALE * 3)
 def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     """A picture (H, W, 3) uint8 and its mask (H, W, 3) uint8 of 0 and 1; the longer side is `size`."""
     places = plan(rng)
-    first = places[0]
     horizon = float(np.clip(rng.normal(0.45, 0.12), 0.2, 0.75))
     light = harsh(rng, draw_light(rng))
-    picture, alpha = background(rng, size, horizon, first), np.zeros((size, size), np.float32)
+    scene = background(rng, size, horizon)
+    picture, alpha = scene.image.astype(np.float32) / 255, np.zeros((size, size), np.float32)
+    smallest = min(place.head for place in places)
+    if smallest > NEAR and rng.random() < 0.5:
+        pass_by(rng, light, scene.horizon, smallest, picture)
+    if rng.random() < (0.7 if smallest > 0.15 else 0.4):
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.001, 0.02)) * size + 0.1))
     for place in places:
         stand_in(rng, light, place, picture, alpha, dress=wild_look, carry=carry)
     picture = textured(rng, picture, float(rng.uniform(0, 0.22)))
@@ -70,8 +77,21 @@ def harsh(rng: Rng, light: Light) -> Light:
     return Light(light.direction, light.key * share, light.ambient + light.key * (1 - share) * np.float32(0.6))
 
 
-def background(rng: Rng, size: int, horizon: float, nearest: Place) -> Array:
-    """A picture (S, S, 3) float32 of a place without a person."""
+def pass_by(rng: Rng, light: Light, horizon: float, head: float, picture: Array) -> None:
+    """Puts people far behind the ones whose head is `head` into the picture (S, S, 3); they are in no mask.
+
+    Who photographs a person means that person: masks of real photos leave out who walks by in the distance.
+    """
+    nobody = np.zeros(picture.shape[:2], np.float32)
+    for share in np.sort(rng.uniform(0.15, 0.45, rng.integers(1, 6))):
+        small = float(head * share)
+        ground = min(horizon + 1.5 * small + 0.05 * float(rng.random()), 1.0)
+        place = Place(small, float(rng.uniform(0, 1)), max(ground, 7.5 * small))
+        stand_in(rng, light, place, picture, nobody, dress=wild_look, carry=carry)
+
+
+def background(rng: Rng, size: int, horizon: float) -> Scene:
+    """A place without a person."""
     scene = Scene(size, horizon, rng)
     (clutter if rng.random() < 0.3 else pick(rng, SCENES))(scene)
     if rng.random() < 0.25:  # things of no kind in front of it
@@ -82,9 +102,7 @@ def background(rng: Rng, size: int, horizon: float, nearest: Place) -> Array:
         scene.image[view] = clutter_over.image[view]
     image = moved(rng, scene.image) if rng.random() < 0.7 else scene.image
     scene.image = np.clip(image, 0, 255).astype(np.uint8)
-    if rng.random() < (0.7 if nearest.head > 0.15 else 0.4):
-        scene.blur(0.001, 0.03)
-    return scene.image.astype(np.float32) / 255
+    return scene
 
 
 def wild_look(rng: Rng) -> Look:
