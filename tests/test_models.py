@@ -1,7 +1,6 @@
 """Every architecture keeps the contract of src/models/blocks.py; the counts and errors of each are below the class."""
 
 import json
-from pathlib import Path
 
 import huggingface_hub.constants
 import numpy as np
@@ -395,11 +394,13 @@ class TestEfficientNet:
         torch.manual_seed(5)
         weights = timm.create_model(encoder).state_dict()
         save_file(weights, folder / "encoder.safetensors")
-        return str(folder / "encoder.safetensors"), weights
+        return folder / "encoder.safetensors", weights
 
     def test_starts_from_a_file_of_weights(self, tmp_path):
         path, weights = self.file(tmp_path)
-        encoder = make("efficientnet_unet", encoder_weights=path).encoder.model.state_dict()
+        model = make("efficientnet_unet")
+        model.load_encoder(path)
+        encoder = model.encoder.model.state_dict()
         assert encoder.keys() <= weights.keys()
         assert all(torch.equal(tensor, weights[name]) for name, tensor in encoder.items())
 
@@ -407,7 +408,8 @@ class TestEfficientNet:
         path, _ = self.file(tmp_path)
         features = []
         for color in ("rgb", "gray"):
-            model = make("efficientnet_unet", encoder_weights=path, color=color).eval()
+            model = make("efficientnet_unet", color=color).eval()
+            model.load_encoder(path)
             spread = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
             features.append(model.encoder(spread.expand(-1, model.channels, -1, -1))[-1])
         torch.testing.assert_close(*features, rtol=1e-3, atol=1e-4)
@@ -422,13 +424,13 @@ class TestEfficientNet:
         assert (decoder["lr"], encoder["lr"]) == (0.5, pytest.approx(0.05))
         assert {id(p) for p in encoder["params"]} == {id(p) for p in model.encoder.parameters()}
 
-    def test_loading_fetches_no_weights(self, tmp_path):
-        path, _ = self.file(tmp_path)
-        arguments = BATCH_NORM | SMALL["efficientnet_unet"] | {"encoder_weights": path}
-        model = models.build("efficientnet_unet", arguments)
+    def test_loading_fetches_no_weights(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+        model = make("efficientnet_unet")
+        arguments = BATCH_NORM | SMALL["efficientnet_unet"] | {"encoder_weights": "imagenet"}
         about = {"variant": "efficientnet_unet", "arguments": arguments}
         save_model(tmp_path / "model.safetensors", [model.state_dict()], about)
-        Path(path).unlink()
         loaded, _ = load_model(tmp_path / "model.safetensors")
         assert torch.equal(logits(loaded, photos(1, 3, 64, 64)), logits(model, photos(1, 3, 64, 64)))
 
@@ -436,7 +438,7 @@ class TestEfficientNet:
     def test_without_a_network(self, encoder, tmp_path, monkeypatch):
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-        with pytest.raises(UserError, match=r"encoder_weights: .* could not be downloaded .* or to null") as error:
+        with pytest.raises(UserError, match=r"encoder_weights: .* could not be downloaded .* set it to null") as error:
             make("efficientnet_unet", encoder=encoder, encoder_weights="imagenet")
         assert "\n" not in str(error.value)
 
@@ -445,16 +447,26 @@ class TestEfficientNet:
         [
             ({"encoder": "efficientnet-b9"}, "did you mean efficientnet-b"),
             ({"encoder": "vit_base_patch16_224"}, "take a convolutional one"),
-            ({"encoder_weights": "nowhere.safetensors"}, "there is no file nowhere.safetensors"),
-            ({"encoder_weights": "FILE", "encoder": "efficientnet-b0"}, "such as tf_efficientnet_b0"),
-            ({"encoder_weights": "FILE", "encoder": "tf_efficientnet_lite0"}, "conv_stem.weight is .* needed"),
-            ({"encoder_weights": "FILE", "encoder": "resnet10t"}, "conv1.0.weight is missing, .* needed"),
-            ({"encoder_weights": "TEXT"}, "text.safetensors is not a whole safetensors file"),
+            ({"encoder_weights": "my.safetensors"}, "to start from a file, write start: my.safetensors"),
         ],
     )
-    def test_mistakes(self, changes, message, tmp_path):
-        (tmp_path / "text.safetensors").write_text(json.dumps({"weights": None}))
-        paths = {"FILE": self.file(tmp_path)[0], "TEXT": str(tmp_path / "text.safetensors")}
+    def test_mistakes(self, changes, message):
         with pytest.raises(UserError, match=message) as error:
-            make("efficientnet_unet", **{key: paths.get(value, value) for key, value in changes.items()})
+            make("efficientnet_unet", **changes)
+        assert "\n" not in str(error.value)
+
+    @pytest.mark.parametrize(
+        ("encoder", "file", "message"),
+        [
+            ("efficientnet-b0", "encoder", "such as tf_efficientnet_b0"),
+            ("tf_efficientnet_lite0", "encoder", "conv_stem.weight is .* needed"),
+            ("resnet10t", "encoder", "conv1.0.weight is missing, .* needed"),
+            ("test_efficientnet", "text", "text.safetensors is not a whole safetensors file"),
+        ],
+    )
+    def test_files_that_do_not_fit(self, encoder, file, message, tmp_path):
+        self.file(tmp_path)
+        (tmp_path / "text.safetensors").write_text(json.dumps({"weights": None}))
+        with pytest.raises(UserError, match=message) as error:
+            make("efficientnet_unet", encoder=encoder).load_encoder(tmp_path / f"{file}.safetensors")
         assert "\n" not in str(error.value)

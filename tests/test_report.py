@@ -25,8 +25,9 @@ from stages.report.convergence import Convergence, convergence
 from stages.report.suggestions import next_steps
 from tests.conftest import ROOT, set_params
 from tests.workspace import VARIANTS, make_workspace
-from tools import demo
-from tools.demo import names
+from tools.demo import __main__ as demo
+from tools.demo.choose import best_variant
+from tools.demo.cutout import names
 
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -356,9 +357,9 @@ class TestDemo:
             demo.main(str(photo))
             assert share in capsys.readouterr().out
         (trained / "report/leaderboard.json").write_text(json.dumps({"leader": "team", "model": "unet_paper"}))
-        assert demo.best_variant("unet") == "unet"
+        assert best_variant("unet") == "unet"
         (trained / "models/unet_paper.safetensors").touch()
-        assert demo.best_variant("unet") == "unet_paper"
+        assert best_variant("unet") == "unet_paper"
 
     def test_mistakes_are_one_line(self, trained):
         with pytest.raises(stage.UserError, match="name at least one photo"):

@@ -17,6 +17,7 @@ from src.models.blocks import Ensemble
 from src.stage import UserError
 
 MODELS = Path("models")
+STARTERS = MODELS / "starters"  # the models that git holds
 
 
 def model_path(variant: str) -> Path:

@@ -112,8 +112,7 @@ def smp_unet(encoder: str, pretrained: bool, width: int, batch_norm: bool, chann
     ) as error:  # the arguments are fine: it is the download, and every library has its own errors for it
         raise UserError(
             f"{WEIGHTS}: the ImageNet weights of {encoder} could not be downloaded ({type(error).__name__}); go online "
-            "and run again, or set it to null and start to a .safetensors file with a timm encoder's state dict, or "
-            "train from scratch"
+            "and run again, or set it to null to train from scratch; start: takes a file with the encoder"
         ) from error
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from src import models
 from src.files import check_file
-from src.formats.model import is_model, load_model
+from src.formats.model import STARTERS, is_model, load_model
 from src.models.blocks import SegmentationModel
 from src.stage import UserError
 
-NONE = Path("models/starters/none")  # `start` in params.yaml for random weights; DVC wants a path that exists
+NONE = STARTERS / "none"  # `start` in params.yaml for random weights; DVC wants a path that exists
 # Arguments of a model that may differ from those of the file, as they say how it learns and not what it is.
 LEARNING = ("dropout", "encoder_lr_factor", "encoder_weights")
 

@@ -1,0 +1,149 @@
+"""Trainings that start from weights instead of chance, and the starter that comes with a clone."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from src.formats.model import load_model, save_model
+from src.models import build
+from tests.conftest import Project, copy_project
+
+VARIANTS = ("unet", "residual_unet")
+STARTER = "models/starters/unet.safetensors"
+
+
+def weights_in(path: Path) -> dict[str, torch.Tensor]:
+    return load_model(path)[0].members[0].state_dict()
+
+
+def about(path: Path) -> dict:
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["about"])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    """A project with a trained and evaluated unet, of which a starter was made."""
+    project = copy_project(tmp_path_factory.mktemp("start") / "project", list(VARIANTS))
+    project.repro("evaluate@unet")
+    project.tool("starter", "unet")
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message", "starter")
+    return project
+
+
+def test_a_starter_is_half_as_large_and_says_what_its_user_needs(project):
+    own, starter = project.root / "models/unet.safetensors", project.root / STARTER
+    assert starter.stat().st_size < 0.7 * own.stat().st_size
+    assert STARTER in project.run("git", "ls-files", "models").stdout
+    known, metrics = about(starter), json.loads((project.root / "metrics/unet.json").read_text())
+    assert known["threshold"] == metrics["threshold"]
+    assert known["holdout_dice"] == metrics["holdout"]["dice"]
+    assert known["image_size"] == 32
+    for name, tensor in weights_in(own).items():
+        torch.testing.assert_close(weights_in(starter)[name], tensor, rtol=1e-3, atol=1e-6)
+
+
+def test_a_training_begins_with_the_weights_of_the_file_and_says_so(project):
+    project.set(start=STARTER, cpu__train__learning_rate=1e-7, cpu__train__ema_decay=0.0)
+    project.run("dvc", "repro", "train@unet")
+    trained, started = weights_in(project.root / "models/unet.safetensors"), weights_in(project.root / STARTER)
+    for name, tensor in trained.items():
+        if "running" not in name and tensor.is_floating_point():  # BatchNorm's statistics follow the photos
+            torch.testing.assert_close(tensor, started[name], rtol=1e-3, atol=1e-5)
+    said = about(project.root / "models/unet.safetensors")["start"]
+    assert said["file"] == STARTER
+    assert len(said["sha256"]) == 64
+
+
+def test_another_file_under_the_same_name_trains_again(project):
+    project.set(start=STARTER)
+    project.run("dvc", "repro", "train@unet")
+    assert "Running stage 'train@unet'" not in project.run("dvc", "repro", "--dry", "train@unet").stdout
+    model, known = load_model(project.root / STARTER)
+    changed = {name: tensor * 1.01 for name, tensor in model.members[0].state_dict().items()}
+    save_model(project.root / STARTER, [changed], known)
+    assert "Running stage 'train@unet'" in project.run("dvc", "repro", "--dry", "train@unet").stdout
+    project.run("git", "checkout", "--", STARTER)
+
+
+def test_what_does_not_fit_is_one_line(project):
+    def error(variant: str, start: str, **changes: object) -> str:
+        project.set(start=start, **changes)
+        result = project.stage("train", variant, check=False)
+        assert result.returncode == 1
+        assert "Traceback" not in result.stderr
+        return result.stderr.strip().splitlines()[-1]
+
+    assert "is a unet, not a residual_unet; train unet alone: train@unet" in error("residual_unet", STARTER)
+    assert "has width 2, and params.yaml says 3 for unet" in error("unet", STARTER, cpu__models__unet__width=3)
+    project.set(cpu__models__unet__width=2)
+    assert "there is no file nowhere.safetensors; name a model file" in error("unet", "nowhere.safetensors")
+    (project.root / "cut.safetensors").write_bytes((project.root / STARTER).read_bytes()[:3000])
+    assert "cut.safetensors is not a whole safetensors file" in error("unet", "cut.safetensors")
+    project.set(start="nowhere.safetensors")
+    assert "params.yaml: start: there is no file nowhere" in project.tool("check", check=False).stderr
+
+
+class TestDemo:
+    """Which model cuts people out."""
+
+    @pytest.fixture
+    def clone(self, project, tmp_path) -> Project:
+        """A clone with a starter and a photo, and nothing trained."""
+        project.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+        clone = Project(tmp_path / "clone")
+        shutil.copy(clone.root / STARTER, clone.root / "models/starters/efficientnet_unet.safetensors")
+        shutil.copy(project.root / "data/raw/test/images/0025.png", clone.root / "me.png")
+        return clone
+
+    def demo(self, project: Project, *arguments: str) -> str:
+        return project.tool("demo", *arguments, "me.png").stdout
+
+    def test_the_starter_right_after_the_clone(self, clone):
+        assert "efficientnet_unet.safetensors is used; no model was trained here yet" in self.demo(clone)
+        assert (clone.root / "demo/me-cutout.png").exists()
+
+    def test_an_own_model_takes_its_place_when_it_is_better_on_holdout(self, clone):
+        model, known = load_model(clone.root / STARTER)
+        path = clone.root / "models/starters/efficientnet_unet.safetensors"
+
+        def said(starter: float, own: float) -> str:
+            """What the demo says first, with the thresholds of two models that call some of each pixel a person."""
+            save_model(path, [model.members[0].state_dict()], known | {"threshold": starter})
+            clone.set(release="residual_unet", postprocess__threshold=own)
+            clone.run("dvc", "repro", "evaluate@residual_unet")
+            clone.set(postprocess__threshold="auto")
+            return self.demo(clone).splitlines()[0]
+
+        everything, nothing = 0.0001, 0.9999
+        ours = said(starter=nothing, own=everything)
+        assert ours.startswith("residual_unet is used; on 2 holdout photos residual_unet has Dice 0.")
+        assert ours.endswith("efficientnet_unet.safetensors 0.000")
+        theirs = said(starter=everything, own=nothing)
+        assert theirs.startswith(
+            f"{path.relative_to(clone.root)} is used; on 2 holdout photos residual_unet has Dice 0.000"
+        )
+
+    def test_a_model_can_be_named(self, clone):
+        assert "unet.safetensors is used, as asked" in self.demo(clone, "--model", STARTER)
+        result = clone.tool("demo", "--model", "residual_unet", "me.png", check=False)
+        assert result.returncode == 1
+        assert result.stderr.startswith("error: there is no model models/residual_unet.safetensors; name a variant")
+
+
+def test_a_pretrained_model_of_three_folds_starts_from_its_first(project, tmp_path):
+    arguments = about(project.root / STARTER)["arguments"]
+    torch.manual_seed(0)
+    members = [build("unet", arguments).state_dict() for _ in range(3)]
+    path = project.root / "three.safetensors"
+    save_model(path, members, {"variant": "unet", "arguments": arguments})
+    project.set(start="three.safetensors", cpu__train__learning_rate=1e-7, cpu__train__ema_decay=0.0)
+    project.stage("train", "unet")
+    trained = weights_in(project.root / "models/unet.safetensors")
+    name = next(name for name, tensor in trained.items() if name.endswith("weight") and tensor.ndim == 4)
+    torch.testing.assert_close(trained[name], members[0][name], rtol=1e-3, atol=1e-5)

@@ -1,0 +1,53 @@
+"""demo [--model M] PHOTO ...: cuts the people out of any photos; writes PNG files to demo/.
+
+Without --model, the best model that was trained here is used if it does better on the holdout photos than the starter
+that came with the clone, and else the starter.
+"""
+
+import argparse
+from pathlib import Path
+
+from src import stage
+from src.compute import ComputeParams, launch
+from src.files import check_file
+from src.images import ImageSize, Megapixels, read_photo, resize_photo
+from src.postprocess import PostprocessParams, final_mask
+from stages.predict.maps import PredictParams, predict
+from tools.demo.choose import Settings, choose, named
+from tools.demo.cutout import names, write_all
+
+FOLDER = Path("demo")
+
+
+def main(*arguments: str) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.demo", description=__doc__.splitlines()[0])
+    parser.add_argument("photos", type=Path, nargs="*", metavar="PHOTO")
+    parser.add_argument("--model", help="a variant that was trained here, or a model file")
+    options = parser.parse_args(arguments)
+    if not options.photos:
+        raise stage.UserError("name at least one photo: make demo PHOTO=path/to/photo.jpg")
+    for photo in options.photos:
+        if not photo.exists():
+            raise stage.UserError(f"{photo}: there is no such file; give the path of a PNG, JPEG or WebP photo")
+        check_file(photo)
+    settings = Settings(
+        stage.read_params("image_size", ImageSize),
+        stage.read_params("release", stage.Name),
+        stage.read_params("predict", PredictParams),
+        stage.read_params("postprocess", PostprocessParams),
+    )
+    most = stage.read_params("max_megapixels", Megapixels)
+    fabric = launch(stage.read_params("compute", ComputeParams).on_one_device, alone=False)
+    ready, why = named(fabric, options.model, settings) if options.model else choose(fabric, settings)
+    print(why)
+    for path, files in zip(options.photos, names(options.photos, FOLDER), strict=True):
+        pixels = read_photo(path, most)
+        seen = resize_photo(pixels, ready.image_size)
+        probability = predict(fabric, ready.model, seen[None], settings.predict, path.name)[0]
+        mask = final_mask(probability, pixels.shape[:2], ready.threshold, settings.postprocess)
+        write_all(pixels, mask, files)
+        print(f"{path}: person in {mask.mean():.1%} of it; see {', '.join(map(str, files))}")
+
+
+if __name__ == "__main__":
+    stage.run(main)
