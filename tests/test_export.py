@@ -22,6 +22,7 @@ from src.postprocess import threshold_mask, upsample
 from stages.predict.maps import PredictParams, predict
 from tests.conftest import ROOT, set_params
 from tests.test_models import SMALL, make, settle
+from tests.workspace import make_workspace
 from tools.export import __main__ as export
 
 SIZE = 64
@@ -150,6 +151,21 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
     assert {result.metric_type: result.metric_value for result in card.data.eval_results}["dice"] == 0.9
     for word in ("0.4843", "combined_edge", "abc123", "| the person is small | 0.4321 | 3 |"):
         assert word in card.text
+
+
+def test_bytes_make_it_small_and_leave_its_masks_alone(project):
+    make_workspace(project)  # photos to see on how large numbers get
+    set_params(project, {"image_size": SIZE})
+    path = save("unet", depth=1)
+    export.main("unet", "--int8")
+    folder, image = Path("exports/unet"), photo(150, 97)
+    found, wanted = by_onnx(folder / "model-int8.onnx", image) >= 0.5, by_pipeline(path, image) > 127
+    assert 2 * (found & wanted).sum() / (found.sum() + wanted.sum()) > 0.95
+    sizes = [(folder / name).stat().st_size for name in ("model-int8.onnx", "model.onnx")]
+    assert sizes[0] < sizes[1]
+    assert "model-int8.onnx" in (folder / "README.md").read_text()
+    export.main("unet")  # one of other weights must not stay behind
+    assert not (folder / "model-int8.onnx").exists()
 
 
 def test_the_cards_own_lines_of_code_work(project):

@@ -62,8 +62,9 @@ def config(subject: Subject) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def card(subject: Subject, onnx: str, weights: list[str]) -> str:
-    """The text of README.md, for a folder that holds the files `onnx` and `weights`."""
+def card(subject: Subject, graphs: list[str], weights: list[str]) -> str:
+    """The text of README.md, for a folder that holds the files `graphs`, of which the first is the one to take, and
+    `weights`."""
     licence, data = LICENCES.get(subject.source, UNKNOWN)
     scores = subject.metrics and subject.metrics["holdout"]
     content = ModelCardData(
@@ -82,7 +83,8 @@ def card(subject: Subject, onnx: str, weights: list[str]) -> str:
         template_path=str(Path(__file__).parent / "card.md"),
         name=subject.name,
         members=members(subject),
-        onnx=onnx,
+        onnx=graphs[0],
+        int8=graphs[1:],
         weights=weights,
         opset=OPSET,
         threshold=subject.threshold,
