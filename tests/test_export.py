@@ -149,7 +149,8 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
     card = ModelCard.load(folder / "README.md")
     assert (card.data.license, card.data.pipeline_tag) == ("mit", "image-segmentation")
     assert {result.metric_type: result.metric_value for result in card.data.eval_results}["dice"] == 0.9
-    for word in ("0.4843", "combined_edge", "abc123", "| the person is small | 0.4321 | 3 |"):
+    row = "\n| 0.9000 | 0.9000 to 0.9000 | 0.9000 | 0.9000 | 0.9000 | 0.9000 |\n"
+    for word in (row, "0.4843", "combined_edge", "abc123", "\n| the person is small | 0.4321 | 3 |\n"):
         assert word in card.text
 
 

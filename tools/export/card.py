@@ -133,11 +133,12 @@ def training(about: dict[str, Any]) -> dict[str, Any]:
     train = about.get("train", {})
     known = {
         "architecture": ", ".join(f"{key} {value}" for key, value in about["arguments"].items()),
+        "size of the photos": about.get("image_size"),
         "loss": ", ".join(about.get("loss", {})),
         "epochs": train.get("epochs"),
         "learning rate": train.get("learning_rate"),
         "batch size": train.get("batch_size"),
-        "best epoch, val Dice": ", ".join(
+        "best epoch, val Dice": "; ".join(
             f"{member['best_epoch']}, {member['val_dice']:.4f}" for member in about.get("members", [])
         ),
         "device": about.get("device"),
