@@ -126,7 +126,12 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
     write_metrics(
         "unet", {"threshold": 0.4843, "holdout": scores | details, "val": scores, "threshold_curve": [], "curves": {}}
     )
-    path = save("unet", about={"loss": {"combined_edge": {}}, "params_hash": "abc123"}, depth=1)
+    about = {
+        "loss": {"combined_edge": {}},
+        "params_hash": "abc123",
+        "start": {"file": "models/starters/one.safetensors"},
+    }
+    path = save("unet", about=about, depth=1)
     export.main("unet")
     folder = Path("exports/unet")
 
@@ -150,7 +155,14 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
     assert (card.data.license, card.data.pipeline_tag) == ("mit", "image-segmentation")
     assert {result.metric_type: result.metric_value for result in card.data.eval_results}["dice"] == 0.9
     row = "\n| 0.9000 | 0.9000 to 0.9000 | 0.9000 | 0.9000 | 0.9000 | 0.9000 |\n"
-    for word in (row, "0.4843", "combined_edge", "abc123", "\n| the person is small | 0.4321 | 3 |\n"):
+    for word in (
+        row,
+        "0.4843",
+        "combined_edge",
+        "abc123",
+        "starters/one.safetensors",
+        "\n| the person is small | 0.4321 | 3 |\n",
+    ):
         assert word in card.text
 
 

@@ -77,7 +77,6 @@ def card(subject: Subject, graphs: list[str], weights: list[str]) -> str:
         model_name=subject.name,
         eval_results=results(subject),
     )
-    started = {str(about["arguments"].get("encoder_weights") or "") for about in subject.abouts} - {""}
     text = ModelCard.from_template(
         content,
         template_path=str(Path(__file__).parent / "card.md"),
@@ -91,7 +90,7 @@ def card(subject: Subject, graphs: list[str], weights: list[str]) -> str:
         mirror=subject.prediction.mirror,
         size=subject.image_size,
         licence=data,
-        encoders=", ".join(sorted(started)),
+        began=", ".join(sorted({origin(about) for about in subject.abouts} - {""})),
         training=training(subject.abouts[0]),
         scores=scores,
         traits=TRAITS,
@@ -126,6 +125,14 @@ def members(subject: Subject) -> str:
     parameters = sum(tensor.numel() for model in subject.models for tensor in model.parameters())
     kind = "The mean of" if len(parts) > 1 else "The model"
     return f"{kind} {', '.join(parts)}, {parameters / 1e6:.2f} M parameters in all"
+
+
+def origin(about: dict[str, Any]) -> str:
+    """Whose weights training began with; empty for random ones."""
+    if about.get("start"):
+        return f"`{about['start']['file']}`"
+    pretrained = about["arguments"].get("encoder_weights") == "imagenet"
+    return f"ImageNet weights of {about['arguments']['encoder']}" if pretrained else ""
 
 
 def training(about: dict[str, Any]) -> dict[str, Any]:
