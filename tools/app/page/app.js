@@ -128,7 +128,7 @@ function card(name) {
   slider.setAttribute("aria-label", `Threshold of ${name}`);
   slider.oninput = () => {
     thresholds.set(name, Number(slider.value));
-    requestAnimationFrame(() => draw(name));
+    redraw(name);
   };
   find(".reset", made).onclick = async () => {
     thresholds.set(name, (await facts(name)).threshold);
@@ -222,6 +222,17 @@ async function draw(name) {
   canvas.setAttribute("aria-label", `${view} of ${photo.name} by ${name}: ${share} % is person`);
   find("input", made).value = thresholds.get(name);
   find("output", made).textContent = thresholds.get(name).toFixed(2);
+}
+
+const due = new Set();
+/** Draws before the screen is next painted, once, however often a slider that is dragged asks for it. */
+function redraw(name) {
+  if (due.has(name)) return;
+  due.add(name);
+  requestAnimationFrame(() => {
+    due.delete(name);
+    draw(name);
+  });
 }
 
 /** Saves the cut-out at the photo's own size. */
