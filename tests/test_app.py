@@ -191,8 +191,9 @@ class TestInTheBrowser:
         page.add(page.folder / "large.png")
         page.results()
         page.press("Download cut-out")
-        page.wait((tmp_path / "large-cutout.png").exists)
-        saved = cv2.imread(str(tmp_path / "large-cutout.png"), cv2.IMREAD_UNCHANGED)
+        path = tmp_path / "large-cutout.png"
+        page.wait(lambda: path.exists() and path.read_bytes().endswith(b"IEND\xaeB`\x82"))  # the end of a PNG file
+        saved = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert saved.shape == (1000, 1400, 4)
         kept = saved[..., 3] > 127
         assert dice(kept, wanted_mask(page, image)) > 0.98
