@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro check verify demo experiments test lint fix benchmark lock clean
+.PHONY: help repro check verify demo app experiments test lint fix benchmark lock clean
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
@@ -12,7 +12,12 @@ help: ## this list
 	.venv/bin/python -m pip install --quiet --requirement requirements.txt
 	touch $@
 
-.venv/requirements-dev: .venv/requirements requirements-dev.txt
+.venv/requirements-app: .venv/requirements requirements-app.txt tools/app/package-lock.json
+	.venv/bin/python -m pip install --quiet --requirement requirements-app.txt
+	npm ci --silent --ignore-scripts --prefix tools/app
+	touch $@
+
+.venv/requirements-dev: .venv/requirements-app requirements-dev.txt
 	.venv/bin/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
 
@@ -32,6 +37,9 @@ verify: .venv/requirements ## fail if dvc.lock does not belong to the code and p
 demo: .venv/requirements ## cut the people out of your photos: make demo PHOTO="a.jpg b.png"
 	@$(if $(PHOTO),,$(error name a photo: make demo PHOTO=path/to/photo.jpg))
 	python -m tools.demo $(PHOTO)
+
+app: .venv/requirements-app ## a page to try the models on photos or the camera; nothing leaves the machine
+	python -m tools.app
 
 experiments: .venv/requirements ## all experiments of the last commits: what differs, and the Dice of each variant
 	@python -m tools.experiments
@@ -58,7 +66,8 @@ benchmark: .venv/requirements-dev ## the speed of prepare, training, predict, ev
 
 lock: ## compile requirements*.in into requirements*.txt; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in --output-file requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-app.in --output-file requirements-app.txt
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-dev.in --output-file requirements-dev.txt
 
 clean: ## remove the environment and caches, not the data or models
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv tools/app/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.browser import browser  # noqa: F401 - a fixture
+
 ROOT = Path(__file__).resolve().parent.parent
 TINY = {
     "image_size": 32,

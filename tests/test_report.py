@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 import cv2
@@ -23,6 +22,7 @@ from stages.gallery import __main__ as gallery
 from stages.report import __main__ as report
 from stages.report.convergence import Convergence, convergence
 from stages.report.suggestions import next_steps
+from tests.browser import DESKTOP, PHONE, find, needs_browser, show_as
 from tests.conftest import ROOT, set_params
 from tests.workspace import VARIANTS, make_workspace
 from tools.demo import __main__ as demo
@@ -30,11 +30,6 @@ from tools.demo.choose import best_variant
 from tools.demo.cutout import names
 
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-needs_browser = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="no Chromium here: apt-get install chromium chromium-driver"
-)
-PHONE, DESKTOP = (390, 800), (1280, 900)
 PAGES = ["index.html", "dataset.html", "gallery/unet.html"]
 
 
@@ -53,37 +48,9 @@ def pages(tmp_path_factory) -> Path:
     return folder / "report"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium that records its console and every request."""
-    from selenium import webdriver  # noqa: PLC0415 - only where there is a browser
-    from selenium.webdriver.chrome.service import Service  # noqa: PLC0415
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (
-            *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"),
-            *("disable-background-networking", "disable-component-update", "disable-dev-shm-usage"),
-            f"user-data-dir={profile}",
-        ):
-            options.add_argument(f"--{flag}")
-        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-        yield driver
-        driver.quit()
-
-
 def open_page(browser, path: Path, size=DESKTOP, scheme="light") -> None:
-    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    show_as(browser, size, scheme)
     browser.get(path.as_uri())
-
-
-def find(browser, selector: str) -> list:
-    return browser.find_elements("css selector", selector)
 
 
 @needs_browser

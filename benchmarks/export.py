@@ -1,0 +1,90 @@
+"""Exported models on one core of this CPU: file size, ms per photo and Dice: python -m benchmarks.export [VARIANT ...]
+
+Each holdout photo at its own size, from its pixels to its probability map; Dice is that of the map cut at the
+threshold, without the pipeline's clean-up. VARIANT may be a model file; by default all in models and models/starters.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from benchmarks import in_turns, machine
+from src import stage
+from src.formats.model import MODELS
+from src.formats.prepared import LABELLED, read_photos, read_rows
+from src.formats.raw import RAW
+from src.formats.split import part_indices, read_split
+from src.images import read_mask, read_photo
+from tools.export.graph import PHOTO, WholeWay, write_onnx
+from tools.export.int8 import write_int8
+from tools.export.subject import Subject, read_subject
+
+TURNS = 5
+UNKNOWN = 0.5  # the threshold where none was chosen
+
+
+def main(*arguments: str) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("variants", nargs="*")
+    variants = parser.parse_args(arguments).variants or found()
+    torch.set_num_threads(1)
+    prepared, rows = read_photos(LABELLED), read_rows(LABELLED)
+    split = read_split(len(prepared))
+    files = rows["file"].iloc[part_indices(split, "holdout")]
+    photos = [read_photo(RAW / "train/images" / file) for file in files]
+    masks = [read_mask(RAW / "train/masks" / file) > 0 for file in files]
+    print(f"{len(photos)} holdout photos, one core of: {machine()}, onnxruntime {onnxruntime.__version__}\n")
+    print("| model | as | MB | ms per photo | Dice |\n|---|---|---|---|---|")
+    for variant in variants:
+        subject = read_subject(variant)
+        with tempfile.TemporaryDirectory() as folder:
+            ways = exported(subject, Path(folder), prepared[part_indices(split, "train")])
+            works = {"PyTorch": subject.pipeline} | {name: runner(path) for name, path in ways.items()}
+            seconds = in_turns(*(partial(work, photos[0]) for work in works.values()), repeats=TURNS)
+            megabytes = [path.stat().st_size / 1e6 for path in (subject.files[0], *ways.values())]
+            for (name, work), size, *took in zip(works.items(), megabytes, *seconds, strict=True):
+                score = dice([work(photo) for photo in photos], masks, subject.threshold or UNKNOWN)
+                ms = 1000 * float(np.median(took))
+                print(f"| `{subject.name}` | {name} | {size:.1f} | {ms:.0f} | {score:.4f} |", flush=True)
+
+
+def exported(subject: Subject, folder: Path, photos: np.ndarray) -> dict[str, Path]:
+    """The ONNX files of `subject`, by what they are."""
+    plain, single, int8 = (folder / f"{name}.onnx" for name in ("plain", "single", "int8"))
+    alone = subject.prediction.model_copy(update={"mirror": False})
+    for path, params in ((plain, subject.prediction), (single, alone)):
+        write_onnx(WholeWay(subject.models, subject.image_size, params), path, {})
+    write_int8(plain, int8, photos)
+    return {"ONNX": plain, "ONNX, no mirror image": single, "ONNX, int8": int8}
+
+
+def found() -> list[str]:
+    """All model files; raises UserError if there is none."""
+    files = [str(path) for folder in (MODELS, MODELS / "starters") for path in sorted(folder.glob("*.safetensors"))]
+    if not files:
+        raise stage.UserError(f"there is no model in {MODELS}; run dvc repro, or dvc pull train")
+    return [Path(file).stem if Path(file).parent == MODELS else file for file in files]
+
+
+def runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """What makes the ONNX file's map of a photo, on one core."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options)
+    return lambda photo: session.run(None, {PHOTO: photo})[0]
+
+
+def dice(maps: list[np.ndarray], masks: list[np.ndarray], threshold: float) -> float:
+    """The mean Dice of the maps, cut at `threshold`, with the true masks."""
+    found = [probability >= threshold for probability in maps]
+    return float(np.mean([2 * (f & m).sum() / (f.sum() + m.sum()) for f, m in zip(found, masks, strict=True)]))
+
+
+if __name__ == "__main__":
+    stage.run(main)

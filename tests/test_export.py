@@ -1,0 +1,206 @@
+"""A model that leaves the project: onnxruntime alone gives the pipeline's masks, and the card has the Hub's form."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from lightning_fabric import Fabric
+from torch import nn
+
+from src import models, stage
+from src.formats.metrics import HEADLINE, write_metrics
+from src.formats.model import load_model, save_model
+from src.images import resize_photo
+from src.postprocess import threshold_mask, upsample
+from stages.predict.maps import PredictParams, predict
+from tests.conftest import ROOT, set_params
+from tests.test_models import SMALL, make, settle
+from tests.workspace import make_workspace
+from tools.export import __main__ as export
+
+SIZE = 64
+SHAPES = [(64, 64), (150, 97), (41, 200), (30, 30)]  # as large as the model's photos, larger, in between, smaller
+# Largest difference of a probability, share of pixels that agree, Dice of the two masks. OpenCV rounds a photo's pixels
+# its own way where it enlarges, and the models here, random ones that were made to decide, exaggerate that.
+LARGEST, AGREEMENT, DICE = 0.04, 0.99, 0.99
+COMMON = {"dropout": 0.0, "batch_norm": True, "color": "rgb"}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A folder with params.yaml and nothing else, as the current one."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    set_params(tmp_path, {"image_size": SIZE})
+    return tmp_path
+
+
+def photo(height: int, width: int) -> np.ndarray:
+    """Blobs of colour and some noise, uint8 RGB."""
+    rng = np.random.default_rng(height)
+    blobs = cv2.resize(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(blobs + rng.normal(0, 8, blobs.shape), 0, 255).astype(np.uint8)
+
+
+@torch.no_grad()
+def decided(model: nn.Module) -> nn.Module:
+    """`model` with a last layer that makes half of a photo person, and leaves little in doubt."""
+    last = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d) and layer.out_channels == 1][-1]
+    logits = model.eval()(torch.from_numpy(photo(SIZE, SIZE)).permute(2, 0, 1)[None])
+    factor = 3 / logits.std()
+    last.weight.mul_(factor)
+    last.bias.sub_(logits.median()).mul_(factor)
+    return model
+
+
+def save(variant: str, members: int = 1, about: dict | None = None, **changes) -> Path:
+    """Makes models/VARIANT.safetensors of `members` random models."""
+    weights = [decided(settle(make(variant, seed, **changes))).state_dict() for seed in range(members)]
+    path = Path(f"models/{variant}.safetensors")
+    save_model(path, weights, {"variant": variant, "arguments": COMMON | SMALL[variant] | changes} | (about or {}))
+    return path
+
+
+def by_pipeline(path: Path, image: np.ndarray, **changes) -> np.ndarray:
+    """The map, uint8 (H, W), that predict and evaluate make of `image`, uint8 RGB (H, W, 3)."""
+    params = PredictParams(**{"mirror": True, "scale": 1.0, "batch_size": 1} | changes)
+    small = resize_photo(image, SIZE)[None]
+    return upsample(predict(Fabric(accelerator="cpu"), load_model(path)[0], small, params, "")[0], *image.shape[:2])
+
+
+def by_onnx(path: Path, image: np.ndarray) -> np.ndarray:
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"photo": image})
+    assert (found.shape, found.dtype) == (image.shape[:2], np.float32)
+    return found
+
+
+def assert_same(found: np.ndarray, wanted: np.ndarray) -> None:
+    """That probabilities, and what is person from 0.5 on, are those of the pipeline."""
+    assert np.abs(found - wanted / 255).max() <= LARGEST
+    ours, theirs = found >= 0.5, threshold_mask(wanted, 0.5) > 0
+    assert 0.1 < theirs.mean() < 0.9  # or there would be nothing to compare
+    assert (ours == theirs).mean() >= AGREEMENT
+    assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) >= DICE
+
+
+@pytest.mark.parametrize("variant", models.known_variants())
+def test_onnxruntime_gives_the_pipelines_mask_at_any_size(project, variant):
+    members = 2 if variant == "unet" else 1  # as many as folds were trained
+    path = save(variant, members, **({"color": "gray"} if variant == "unet_paper" else {}))
+    export.main(variant)
+    for shape in SHAPES:
+        assert_same(by_onnx(Path(f"exports/{variant}/model.onnx"), photo(*shape)), by_pipeline(path, photo(*shape)))
+
+
+def test_scale_is_in_the_graph_and_the_mirror_image_may_be_left_out(project):
+    set_params(project, {"predict.scale": 1.25})
+    path, image = save("residual_unet", depth=1), photo(150, 97)
+    export.main("residual_unet", "--no-mirror")
+    found = by_onnx(Path("exports/residual_unet/model.onnx"), image)
+    assert_same(found, by_pipeline(path, image, scale=1.25, mirror=False))
+    assert np.abs(found - by_pipeline(path, image, scale=1.25, mirror=True) / 255).max() > 2 * LARGEST
+    said = onnxruntime.InferenceSession("exports/residual_unet/model.onnx").get_modelmeta().custom_metadata_map
+    assert (said["mirror"], said["scale"]) == ("false", "1.25")
+
+
+def test_an_ensemble_is_one_graph(project):
+    set_params(project, {"ensembles": {"team": ["unet", "unet", "residual_unet"]}})
+    paths, image = [save(name, depth=1) for name in ("unet", "residual_unet")], photo(150, 97)
+    export.main("team")
+    one, other = (by_pipeline(path, image) for path in paths)
+    assert_same(by_onnx(Path("exports/team/model.onnx"), image), (2.0 * one + other) / 3)
+    files = {"model.onnx", "unet.safetensors", "residual_unet.safetensors", "config.json", "README.md"}
+    assert {path.name for path in Path("exports/team").iterdir()} == files
+
+
+def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
+    scores = dict.fromkeys(HEADLINE, 0.9)
+    details = {"photos": 17, "photo_dice": [0.9], "traits": {"small": {"dice": 0.4321, "photos": 3}}}
+    write_metrics(
+        "unet", {"threshold": 0.4843, "holdout": scores | details, "val": scores, "threshold_curve": [], "curves": {}}
+    )
+    about = {
+        "loss": {"combined_edge": {}},
+        "params_hash": "abc123",
+        "start": {"file": "models/starters/one.safetensors"},
+    }
+    path = save("unet", about=about, depth=1)
+    export.main("unet")
+    folder = Path("exports/unet")
+
+    graph = onnx.load(folder / "model.onnx")
+    said = {entry.key: entry.value for entry in graph.metadata_props}
+    assert said["threshold"] == "0.4843"
+    assert said["image_size"] == str(SIZE)
+    assert said["variant"] == "unet"
+    assert said["params_hash"] == "abc123"
+    assert json.loads(said["classes"]) == {"0": "person"}
+    assert "MIT" in said["photos_licence"]
+    assert said["opset"] == str(next(entry.version for entry in graph.opset_import if not entry.domain))
+
+    assert (folder / "model.safetensors").read_bytes() == path.read_bytes()
+    config = json.loads((folder / "config.json").read_text())
+    assert config["architectures"] == ["UNet"]
+    again = models.build(config["models"][0]["variant"], config["models"][0]["arguments"])
+    again.load_state_dict(load_model(folder / "model.safetensors")[0].members[0].state_dict())
+
+    card = ModelCard.load(folder / "README.md")
+    assert (card.data.license, card.data.pipeline_tag) == ("mit", "image-segmentation")
+    assert {result.metric_type: result.metric_value for result in card.data.eval_results}["dice"] == 0.9
+    row = "\n| 0.9000 | 0.9000 to 0.9000 | 0.9000 | 0.9000 | 0.9000 | 0.9000 |\n"
+    for word in (
+        row,
+        "0.4843",
+        "combined_edge",
+        "abc123",
+        "starters/one.safetensors",
+        "\n| the person is small | 0.4321 | 3 |\n",
+    ):
+        assert word in card.text
+
+
+def test_bytes_make_it_small_and_leave_its_masks_alone(project):
+    make_workspace(project)  # photos to see on how large numbers get
+    set_params(project, {"image_size": SIZE})
+    path = save("unet", depth=1)
+    export.main("unet", "--int8")
+    folder, image = Path("exports/unet"), photo(150, 97)
+    found, wanted = by_onnx(folder / "model-int8.onnx", image) >= 0.5, by_pipeline(path, image) > 127
+    assert 2 * (found & wanted).sum() / (found.sum() + wanted.sum()) > 0.95
+    sizes = [(folder / name).stat().st_size for name in ("model-int8.onnx", "model.onnx")]
+    assert sizes[0] < sizes[1]
+    assert "model-int8.onnx" in (folder / "README.md").read_text()
+    export.main("unet")  # one of other weights must not stay behind
+    assert not (folder / "model-int8.onnx").exists()
+
+
+def test_the_cards_own_lines_of_code_work(project):
+    path = save("unet", depth=1)
+    export.main("unet")
+    cv2.imwrite("exports/unet/me.jpg", photo(120, 80))
+    code = Path("exports/unet/README.md").read_text().split("```python")[1].split("```")[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir("exports/unet")
+        names: dict = {}
+        exec(code, names)
+    assert_same(names["probability"], by_pipeline(path, names["photo"]))
+    assert names["person"].shape == (120, 80)
+
+
+def test_any_model_file_can_be_named_and_mistakes_are_one_line(project):
+    shutil.move(save("unet", depth=1), "models/mine.safetensors")
+    export.main("models/mine.safetensors")
+    assert Path("exports/mine/model.onnx").exists()
+    with pytest.raises(stage.UserError, match="there is no variant 'mine'; choose from attention_unet, "):
+        export.main("mine")
+    with pytest.raises(stage.UserError, match=r"other\.safetensors: there is no such file"):
+        export.main("other.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"models/unet\.safetensors"):  # stage.run says what makes it
+        export.main("unet")

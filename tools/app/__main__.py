@@ -1,0 +1,37 @@
+"""app [MODEL_FILE ...]: a page to try models on photos or the camera, all inside the browser; `make app` opens it."""
+
+import argparse
+import webbrowser
+from pathlib import Path
+
+from src import stage
+from tools.app.server import make_server
+from tools.app.shelf import Shelf
+
+PORT = 8127
+
+
+def main(*arguments: str) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.app", description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="*", type=Path, help="default: all in models and models/starters")
+    parser.add_argument("--port", type=int, default=PORT, help=f"default: {PORT}")
+    parser.add_argument("--no-browser", action="store_true", help="only say where the page is")
+    options = parser.parse_args(arguments)
+    for file in options.files:
+        if not file.exists():
+            raise stage.UserError(f"{file}: there is no such file; name model files, or none for all that are here")
+    server = make_server(options.port, Shelf(options.files))
+    address = f"http://127.0.0.1:{server.server_port}/"
+    print(f"{address} is open to this machine alone; Ctrl-C ends it", flush=True)
+    if not options.no_browser:
+        webbrowser.open(address)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        server.server_close()
+
+
+if __name__ == "__main__":
+    stage.run(main)
