@@ -17,8 +17,9 @@ help: ## this list
 	npm ci --silent --ignore-scripts --prefix tools/app
 	touch $@
 
-.venv/requirements-dev: .venv/requirements-app requirements-dev.txt
-	.venv/bin/python -m pip install --quiet --requirement requirements-dev.txt
+.venv/requirements-dev: .venv/requirements requirements-app.txt requirements-dev.txt tools/app/package-lock.json
+	.venv/bin/python -m pip install --quiet --requirement requirements-app.txt --requirement requirements-dev.txt
+	npm ci --silent --ignore-scripts --prefix tools/app || echo "npm cannot be reached: the tests of make app's page are skipped"
 	touch $@
 
 repro: check ## create the environment, check the params, run the pipeline; with JOBS=2, two variants side by side
