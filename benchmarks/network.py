@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from benchmarks import machine
 from src import models
-from src.compute import ComputeParams, compile_in_place, device_name, launch
+from src.compute import ComputeParams, compile_in_place, device_name, launch, precision_name
 from src.models.blocks import SegmentationModel
 
 NARROW, FULL = "cpu", "gpu"  # blocks of params.yaml
@@ -60,7 +60,7 @@ def setting(options: argparse.Namespace, budget_name: str, predicting: bool = Fa
     if options.compile:
         compile_in_place(model, fabric.device)
     title = (
-        f"{options.variant} of width {arguments['width']}, batch {batch_size}, {fabric._precision.precision}"
+        f"{options.variant} of width {arguments['width']}, batch {batch_size}, {precision_name(fabric)}"
         f"{', compiled' if options.compile else ''}, on {device_name(fabric)} ({machine()})"
     )
     train = budget["train"] | {"batch_size": batch_size, "accumulate": 1}
@@ -100,7 +100,7 @@ def determinism(wanted: bool) -> Iterator[None]:
 def peak(fabric: Fabric) -> float:
     """Operations per second of a large matrix product, the most that `fabric`'s device does in its precision."""
     size = 8192 if fabric.device.type == "cuda" else 2048
-    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(fabric._precision.precision, torch.float32)
+    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision_name(fabric), torch.float32)
     left, right = (torch.randn(size, size, device=fabric.device, dtype=kind) for _ in range(2))
     seconds = []
     for _ in range(8):

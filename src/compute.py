@@ -1,10 +1,12 @@
 """Where the arithmetic happens: device, precision and determinism, by Lightning Fabric."""
 
+import logging
 import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
@@ -14,6 +16,8 @@ from torch import nn
 
 from src.gpus import take_gpu
 from src.stage import Section, UserError, end_with_parent
+
+CPU_BF16 = {"avx512_bf16", "amx_bf16"}  # either multiplies bf16 in hardware
 
 
 class ComputeParams(Section):
@@ -42,9 +46,9 @@ def launch(params: ComputeParams, alone: bool = True) -> Fabric:
     One GPU is one that this process has to itself, for which it may have to wait; or if not `alone`, the first, whoever
     else uses it. Several are the first `params.devices`, whoever else uses them.
 
-    `device: auto` takes a CUDA GPU, else the CPU. `precision: auto` takes what the GPU has in hardware: bf16 (from
-    Ampere on), else fp16 with a gradient scaler (Volta and Turing, such as a T4), else 32 bits. On a CPU it takes 32
-    bits, which on those measured was as fast for the small models that one trains there.
+    `device: auto` takes a CUDA GPU, else the CPU. `precision: auto` takes what that has in hardware: bf16 (GPUs from
+    Ampere on, CPUs with AVX512_BF16 or AMX), else fp16 with a gradient scaler (Volta and Turing, such as a T4), else 32
+    bits.
     """
     device = find_device(params)
     precision = params.precision if params.precision != "auto" else best_precision(device)
@@ -60,6 +64,7 @@ def launch(params: ComputeParams, alone: bool = True) -> Fabric:
     devices: int | list[int] = params.devices
     if device == "cuda" and params.devices == 1:
         devices = [free_gpu() if alone else 0]
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # or each stage says which precision it takes
     fabric = Fabric(accelerator=device, devices=devices, num_nodes=params.num_nodes, precision=precision)
     fabric.launch()
     if device == "cpu" and params.threads:
@@ -139,11 +144,23 @@ def check_kernels(name: str, capability: tuple[int, int]) -> None:
 def best_precision(device: str) -> Literal["32-true", "16-mixed", "bf16-mixed"]:
     """The fastest precision that trains well on `device`; of several visible GPUs, the least able decides."""
     if device == "cpu":
-        return "32-true"
+        return "bf16-mixed" if cpu_flags() & CPU_BF16 else "32-true"
     capability = min(torch.cuda.get_device_capability(number) for number in range(torch.cuda.device_count()))
     if capability >= (8, 0):
         return "bf16-mixed"
     return "16-mixed" if capability >= (7, 0) else "32-true"
+
+
+def cpu_flags() -> set[str]:
+    """What Linux says that the CPU can do; nothing on other systems, where torch has no bf16 of the CPU's own."""
+    info = Path("/proc/cpuinfo")
+    flags = re.search(r"^flags\s*:(.*)", info.read_text(), re.MULTILINE) if info.exists() else None
+    return set(flags[1].split()) if flags else set()
+
+
+def precision_name(fabric: Fabric) -> str:
+    """What `fabric` computes in, in Fabric's words, such as bf16-mixed."""
+    return str(fabric.strategy.precision.precision)
 
 
 def device_name(fabric: Fabric) -> str:

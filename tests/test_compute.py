@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from subprocess import PIPE
 from types import SimpleNamespace
 
@@ -89,6 +90,7 @@ def test_the_model_file_says_what_made_it(project):
     assert about["final_loss"] == {"focal_tversky": params["losses"]["focal_tversky"]}
     assert (about["augment"], about["compute"]) == (params["augment"], params["compute"])
     assert (about["seed"], about["device"]) == (42, "cpu, threads: 1")
+    assert about["precision"] == best_precision("cpu")
     assert about["versions"]["torch"] == importlib.metadata.version("torch")
     curve = project.root / f"plots/training/{variant}/plots/metrics/val/dice.tsv"
     (member,) = about["members"]
@@ -98,6 +100,7 @@ def test_the_model_file_says_what_made_it(project):
 
 
 @compiler
+@pytest.mark.slow
 def test_a_compiled_model_trains_alike_and_is_saved_under_the_same_names(project, kept):
     project.set(compute__compile=True)
     project.stage("train", "unet_plus_plus")
@@ -107,6 +110,7 @@ def test_a_compiled_model_trains_alike_and_is_saved_under_the_same_names(project
     assert about["params_hash"] != before["params_hash"]
 
 
+@pytest.mark.slow
 def test_compiling_without_a_compiler_is_refused_in_one_line(project, tmp_path):
     project.set(compute__compile=True)
     environment = ["CXX=/nowhere/g++", f"TORCHINDUCTOR_CACHE_DIR={tmp_path}"]
@@ -179,6 +183,7 @@ def test_every_variant_trains_on_a_single_photo_of_the_smallest_size(variant):
     sum(output.sum() for output in outputs).backward()
 
 
+@pytest.mark.slow
 def test_one_core_gives_the_bytes_of_all_cores(project, kept):
     first = str(min(os.sched_getaffinity(0)))
     own = model_file(project).read_bytes()
@@ -189,6 +194,7 @@ def test_one_core_gives_the_bytes_of_all_cores(project, kept):
         assert model_file(project).read_bytes() == own
 
 
+@pytest.mark.slow
 class TestTwoProcesses:
     def test_torchrun_ends_in_the_bytes_of_fabrics_own_launch(self, project, kept):
         project.set(compute__devices=2)
@@ -236,6 +242,14 @@ class TestWhichDevice:
     def test_the_precision_is_what_the_card_has_in_hardware(self, card, capability, precision):
         card(capability=capability)
         assert best_precision("cuda") == precision
+
+    @pytest.mark.parametrize(
+        ("flags", "precision"),
+        [("avx512f avx512_bf16", "bf16-mixed"), ("amx_tile amx_bf16", "bf16-mixed"), ("avx2 avx512f", "32-true")],
+    )
+    def test_a_cpu_that_has_bf16_in_hardware_uses_it(self, monkeypatch, flags, precision):
+        monkeypatch.setattr(Path, "read_text", lambda path: f"processor\t: 0\nflags\t\t: fpu {flags}\n")
+        assert best_precision("cpu") == precision
 
     @pytest.mark.parametrize("capability", [(7, 5), (8, 6), (9, 0), (12, 0)])
     def test_kernels_run_on_later_cards_of_their_generation_and_what_is_compiled_on_the_spot_on_any(
@@ -336,6 +350,7 @@ def mean_dice(fabric, *_):
 """
 
 
+@pytest.mark.slow
 def test_if_the_first_process_fails_the_others_end_too(project):
     project.set(compute__devices=2)
     add_code(project, "stages/train/validation.py", FAULT)

@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from src import models, stage
-from src.compute import ComputeParams, compile_in_place, device_name, explain_out_of_memory, launch
+from src.compute import ComputeParams, compile_in_place, device_name, explain_out_of_memory, launch, precision_name
 from src.files import locked
 from src.formats.curves import CURVES, TRAINING
 from src.formats.model import model_path, save_model
@@ -119,7 +119,8 @@ def main(variant: str) -> None:
     fabric = launch(settings.compute)
     versions = {"python": sys.version.split()[0]} | {name: version(name) for name in LIBRARIES}
     about = settings.as_json() | {"params_hash": hash_of(settings.as_json())}
-    about |= {"image_size": read_photos(LABELLED).shape[1], "device": device_name(fabric), "versions": versions}
+    about |= {"image_size": read_photos(LABELLED).shape[1], "versions": versions}
+    about |= {"device": device_name(fabric), "precision": precision_name(fabric)}
     run = run_hash(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
     plots = TRAINING / variant
     folds = choose_folds(read_split(len(read_photos(LABELLED))), settings.train.folds)

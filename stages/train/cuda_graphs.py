@@ -10,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from src.compute import precision_name
 from src.models.blocks import Logits, SegmentationModel
 from src.stage import UserError
 
@@ -38,7 +39,7 @@ def record_graphs(fabric: Fabric, model: SegmentationModel, shape: tuple[int, in
     depends on what is in a tensor.
     """
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}  # recording runs the model
-    kind = HALF.get(fabric.strategy.precision.precision)
+    kind = HALF.get(precision_name(fabric))
     noise = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     photos = noise.to(fabric.device)
     plain = model.train().forward
