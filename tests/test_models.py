@@ -418,6 +418,28 @@ class TestEfficientNet:
         model = make("efficientnet_unet", encoder="tf_efficientnet_lite0")  # trained on (photo - 0.5) / 0.5
         assert model.mean.flatten().tolist() == model.std.flatten().tolist() == [127.5] * 3
 
+    @pytest.mark.parametrize("encoder", ["mit_b0", "pvt_v2_b0"])  # smp's own, and timm's
+    def test_a_transformer_learns_as_a_convolutional_encoder_does(self, encoder):
+        model = make("efficientnet_unet", encoder=encoder).train()
+        optimizer = torch.optim.AdamW(model.parameter_groups(0.001))
+        batch, losses = photos(2, 3, 64, 48), []
+        for _ in range(4):
+            optimizer.zero_grad()
+            output = model(batch)
+            losses.append(F.binary_cross_entropy_with_logits(output, (batch[:, :1] > 127).float()))
+            losses[-1].backward()
+            assert all(parameter.grad is not None for parameter in model.parameters())
+            optimizer.step()
+        assert output.shape == (2, 1, 64, 48)
+        assert losses[-1] < losses[0]
+
+    def test_a_size_that_a_transformer_does_not_take_is_one_line(self):
+        model = make("efficientnet_unet", encoder="swin_tiny_patch4_window7_224")
+        assert model.segment(torch.zeros(1, 3, 224, 224)).shape == (1, 1, 224, 224)
+        with pytest.raises(UserError, match=r"image_size does not suit efficientnet_unet.encoder: .*\(224\)") as error:
+            model(photos(1, 3, 96, 96))
+        assert "\n" not in str(error.value)
+
     def test_encoders_learning_rate(self):
         model = make("efficientnet_unet", encoder_lr_factor=0.1)
         decoder, encoder = model.parameter_groups(0.5)
@@ -446,7 +468,7 @@ class TestEfficientNet:
         ("changes", "message"),
         [
             ({"encoder": "efficientnet-b9"}, "did you mean efficientnet-b"),
-            ({"encoder": "vit_base_patch16_224"}, "take a convolutional one"),
+            ({"encoder": "vit_base_patch16_224"}, "does not give features at 1/4 to 1/32"),
             ({"encoder_weights": "my.safetensors"}, "to start from a file, write start: my.safetensors"),
         ],
     )

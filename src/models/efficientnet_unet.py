@@ -1,5 +1,5 @@
 """A U-Net decoder on an encoder that has learned to see from ImageNet: EfficientNet (Tan, Le 2019, arXiv 1905.11946) or
-any convolutional one of timm's, through segmentation-models-pytorch (smp).
+any other, convolutional or transformer, that segmentation-models-pytorch (smp) has or takes from timm.
 
 With `encoder: efficientnet-b4` and `width: 16`, smp.Unet has 20,225,689 parameters. We remove the 806,400 of the last
 convolution before the classifier, which is never called, and which no gradient would reach.
@@ -23,7 +23,10 @@ from src.stage import UserError
 DecoderWidth = Annotated[int, Field(ge=1, le=64)]
 Factor = Annotated[float, Field(ge=0, le=10)]
 
-SMP_ENCODERS = tuple(f"efficientnet-b{size}" for size in range(8))  # smp's own; all other names are timm's
+# smp's own encoders, which take photos normalised as for ImageNet; all other names are timm's (also inception_v4).
+SMP_ENCODERS = tuple(
+    name for name in smp.encoders.encoders if not timm.is_model(name) and not name.startswith(("timm-", "inception"))
+)
 ENCODER = "params.yaml: efficientnet_unet.encoder"
 WEIGHTS, START = f"{ENCODER}_weights", "params.yaml: start"
 
@@ -54,13 +57,19 @@ class EfficientNetUNet(SegmentationModel):
             raise UserError(f"{WEIGHTS}: it is imagenet or null; to start from a file, write start: {encoder_weights}")
         self.encoder_name, self.encoder_lr_factor = encoder, encoder_lr_factor
         net = smp_unet(encoder, encoder_weights == "imagenet", width, batch_norm, self.channels)
-        if encoder in SMP_ENCODERS:
+        if encoder.startswith("efficientnet-b"):
             del net.encoder._conv_head, net.encoder._bn1
         self.encoder, self.decoder, self.head = net.encoder, net.decoder, net.segmentation_head
         self.dropout = nn.Dropout2d(dropout)
 
     def segment(self, image: Tensor) -> Tensor:
-        return self.head(self.dropout(self.decoder(self.encoder(image))))
+        # In 32 bits on a CPU: there, the backward of a depthwise convolution takes five times as long in bf16.
+        with torch.autocast("cpu", enabled=False):
+            try:
+                features = self.encoder(image)
+            except AssertionError as error:  # timm's transformers of a fixed size, or of windows that must fit
+                raise UserError(f"params.yaml: image_size does not suit efficientnet_unet.encoder: {error}") from None
+        return self.head(self.dropout(self.decoder(features)))
 
     def load_encoder(self, path: Path) -> None:
         load_encoder(self.encoder, self.encoder_name, path)
@@ -100,8 +109,8 @@ def smp_unet(encoder: str, pretrained: bool, width: int, batch_norm: bool, chann
         net = smp.Unet(encoder_weights=None, **arguments)
     except (AttributeError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
-            f"{ENCODER}: {encoder} does not give features at 1/2 to 1/32 of the photo's size, which a U-Net needs; "
-            "take a convolutional one, such as efficientnet-b4"
+            f"{ENCODER}: {encoder} does not give features at 1/4 to 1/32 of the photo's size, which a U-Net needs; "
+            "take one that does, such as efficientnet-b4 or mit_b1"
         ) from error
     if not pretrained:
         return net
@@ -121,7 +130,7 @@ def load_encoder(module: Any, encoder: str, path: Path) -> None:
     if encoder in SMP_ENCODERS:
         raise UserError(
             f"{START}: {path} is no model of this project, and {encoder} is not timm's; for an encoder's file, "
-            f"set encoder to the timm model that it was made from, such as tf_{encoder.replace('-', '_')}"
+            "set encoder to the timm model that it was made from, such as tf_efficientnet_b0 for efficientnet-b0"
         )
     try:
         # timm writes `stages_0` for `stages.0` where it takes a model apart for its features.
