@@ -16,7 +16,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 SERIES = 8  # colours of the style sheet; more variants than that share them, dashed
@@ -77,6 +77,21 @@ def intervals(name: str, labels: Sequence[str], values: Sequence[tuple[float, fl
         axes.set_yticks(range(len(labels)), labels)
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
+        return _svg(name, figure)
+
+
+def points(name: str, values: Sequence[tuple[float, float, float, float]], x_label: str, y_label: str) -> Markup:
+    """A dot with its interval per variant over its cost, on a log scale; `values` are (cost, middle, low, high)."""
+    with _chart(name, 4.6, 2.9) as (figure, axes):
+        for place, (cost, middle, low, high) in reversed(list(enumerate(values))):
+            colour = COLOURS[place % SERIES]
+            axes.plot([cost, cost], [low, high], color=colour, linewidth=3, alpha=0.3)
+            axes.plot(cost, middle, "o", color=colour, markersize=7)
+        axes.set(xlabel=x_label, ylabel=y_label, xscale="log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.margins(x=0.1)
         return _svg(name, figure)
 
 

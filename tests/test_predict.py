@@ -6,6 +6,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from stages.predict.cost import measure
 from stages.predict.maps import PredictParams, predict
 
 
@@ -26,6 +27,20 @@ def left_half_red(count=3, height=32, width=40):
     photos = np.zeros((count, height, width, 3), np.uint8)
     photos[:, :, : width // 2, 0] = 255
     return photos
+
+
+def test_a_cost_by_hand():
+    class OneLayer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+
+        def forward(self, photos):
+            return self.layer(photos.float())
+
+    cost = measure(OneLayer(), 100)
+    assert cost.parameters == 3 * 8 * 9
+    assert cost.gflop == pytest.approx(2 * cost.parameters * 100**2 / 1e9, abs=1e-3)
 
 
 @pytest.mark.parametrize(("scale", "shown"), [(1.0, (32, 40)), (1.25, (40, 50)), (0.5, (16, 20))])

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from src.formats.predictions import write_predictions
+from src.formats.predictions import Cost, write_cost, write_predictions
 from src.formats.prepared import pack, write_labelled, write_test
 from src.formats.split import SPLIT
 from tests.conftest import ROOT, photo_and_mask, set_params
@@ -52,6 +52,7 @@ def make_workspace(folder: Path) -> None:
                 variant, part, probabilities([masks[i] for i in range(n) if PARTS[i] == part], noise, rng)
             )
         write_predictions(variant, "test", probabilities(masks[n:], noise, rng))
+        write_cost(variant, Cost(parameters=int(1e5 * noise), gflop=noise / 10))
         write_curves(variant)
 
 

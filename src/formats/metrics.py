@@ -6,6 +6,7 @@ details         a list of one dictionary, because DVC's tables show numbers and 
     holdout, val       dice_pooled, photos, photo_dice (that of each photo), and traits: `dice` and `photos` for each
     threshold_curve    mean val Dice at each of THRESHOLDS, before the clean-up
     curves             those of src/formats/curves.py, a value per epoch; none for an ensemble
+    cost               that of src/formats/predictions.py; nothing in files of before there was one
 
 The details are here, in git, because the report cannot list the files of each variant among its deps.
 """
@@ -34,6 +35,7 @@ class Details(Section):
     val: dict[str, Any]
     threshold_curve: list[float]
     curves: dict[str, list[float]]
+    cost: dict[str, int | float] = Field(default={})
 
 
 class Content(Section):
@@ -67,7 +69,7 @@ def parse_metrics(variant: str, text: str | bytes) -> dict[str, Any]:
 def write_metrics(variant: str, metrics: dict[str, Any]) -> None:
     """Writes metrics/VARIANT.json: of each part the HEADLINE, and all the rest as details, one line for each."""
     shown = {"threshold": metrics["threshold"]}
-    shown |= {part: {key: metrics[part][key] for key in HEADLINE} for part in PARTS}
+    shown |= {part: {key: round(metrics[part][key], 6) for key in HEADLINE} for part in PARTS}
     details = {part: {key: value for key, value in metrics[part].items() if key not in HEADLINE} for part in PARTS}
     details |= {key: value for key, value in metrics.items() if key not in shown}
     lines = ",\n".join(f'    "{key}": {json.dumps(value)}' for key, value in details.items())

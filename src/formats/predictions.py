@@ -1,17 +1,28 @@
-"""The format of data/predictions/VARIANT: probability maps, uint8 (N, S, S), 255 for certainly person, one file a part.
+"""The format of data/predictions/VARIANT: probability maps, uint8 (N, S, S), 255 for certainly person, one file a part,
+and what they cost.
 
-`val.npy` and `holdout.npy` follow the order of data/split.csv, `test.npy` that of data/prepared/test.
+`val.npy` and `holdout.npy` follow the order of data/split.csv, `test.npy` that of data/prepared/test. `cost.json` holds
+a Cost.
 """
 
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from src.files import replacing
 from src.formats.arrays import read_array
-from src.stage import UserError
+from src.stage import Section, UserError
 
 PREDICTIONS = Path("data/predictions")
+AGAIN = "run dvc repro -f -s predict@{}"
+
+
+class Cost(Section):
+    """A model's size, and its operations for one photo, in billions."""
+
+    parameters: int
+    gflop: float
 
 
 def write_predictions(variant: str, part: str, maps: np.ndarray) -> None:
@@ -22,8 +33,25 @@ def write_predictions(variant: str, part: str, maps: np.ndarray) -> None:
 
 def read_predictions(variant: str, part: str, expected: int) -> np.ndarray:
     """The maps of one part, uint8 (N, S, S), memory-mapped; raises UserError if damaged or N is not `expected`."""
-    path, again = PREDICTIONS / variant / f"{part}.npy", f"run dvc repro -f -s predict@{variant}"
+    path, again = PREDICTIONS / variant / f"{part}.npy", AGAIN.format(variant)
     maps = read_array(path, (expected, None, None), again)
     if maps.shape[1] != maps.shape[2]:
         raise UserError(f"{path}: maps of {maps.shape[1]} x {maps.shape[2]} are not square; {again}")
     return maps
+
+
+def write_cost(variant: str, cost: Cost) -> None:
+    """Writes data/predictions/VARIANT/cost.json."""
+    with replacing(PREDICTIONS / variant / "cost.json") as partial:
+        partial.write_text(cost.model_dump_json() + "\n")
+
+
+def read_cost(variant: str) -> Cost:
+    """What is there; raises UserError if that is missing or damaged."""
+    path = PREDICTIONS / variant / "cost.json"
+    try:
+        return Cost.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; {AGAIN.format(variant)}") from None
+    except ValidationError:
+        raise UserError(f"{path} is damaged; {AGAIN.format(variant)}") from None

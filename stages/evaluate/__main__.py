@@ -8,7 +8,7 @@ import pandas as pd
 from src import stage
 from src.formats.curves import read_curves
 from src.formats.metrics import write_metrics
-from src.formats.predictions import read_predictions
+from src.formats.predictions import read_cost, read_predictions
 from src.formats.prepared import LABELLED, TRAITS, NativeMasks, read_photos, read_rows
 from src.formats.scores import pictures_folder, write_tables
 from src.formats.split import part_indices, read_split
@@ -30,7 +30,7 @@ def main(variant: str) -> None:
     curve = threshold_curve(maps["val"], indices["val"], masks)
     threshold = best_threshold(curve) if params.threshold == AUTO else float(params.threshold)
     metrics: dict[str, object] = {"threshold": threshold, "threshold_curve": curve.round(6).tolist()}
-    metrics["curves"] = read_curves(variant)
+    metrics |= {"curves": read_curves(variant), "cost": read_cost(variant).model_dump()}
     tables = {}
     for part, part_maps in maps.items():
         part_rows = rows.iloc[indices[part]].reset_index(drop=True)

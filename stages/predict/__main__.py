@@ -1,13 +1,14 @@
-"""predict VARIANT: its probability maps for val, holdout and test, in data/predictions/VARIANT."""
+"""predict VARIANT: its probability maps for val, holdout and test, and what they cost, in data/predictions/VARIANT."""
 
 import torch
 
 from src import stage
 from src.compute import ComputeParams, explain_out_of_memory, launch
 from src.formats.model import load_model, model_path
-from src.formats.predictions import write_predictions
+from src.formats.predictions import write_cost, write_predictions
 from src.formats.prepared import LABELLED, TEST, read_photos
 from src.formats.split import part_indices, read_split
+from stages.predict.cost import measure
 from stages.predict.maps import PredictParams, predict
 
 
@@ -25,6 +26,7 @@ def main(variant: str) -> None:
         with explain_out_of_memory("lower predict.batch_size or predict.scale"):
             maps = predict(fabric, chosen, these, params, f"{variant} {part}")
         write_predictions(variant, part, maps)
+    write_cost(variant, measure(model, labelled.shape[1]))
 
 
 if __name__ == "__main__":

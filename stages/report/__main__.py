@@ -29,6 +29,7 @@ def main() -> None:
         metrics=metrics,
         learning=learning,
         charts=sections.charts(board, metrics, learning),
+        costs=sections.costs(board),
         histograms=sections.histograms(board, metrics),
         traits=sections.trait_table(board, metrics),
         trait_counts=sections.trait_counts(metrics),

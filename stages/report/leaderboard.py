@@ -15,13 +15,13 @@ def leaderboard(results: Mapping[str, Any], variants: list[str], release: str) -
     the metrics of each of `variants` and of the ensembles.
 
     `behind` is the leader's Dice minus the row's, the mean over the same photos, with its 95 % bootstrap interval.
+    `parameters` and `gflop` are what the metrics have as `cost`, or None.
     """
     rows = []
     for variant, metrics in results.items():
         holdout = {column: metrics["holdout"][column] for column in HEADLINE}
-        rows.append(
-            {"variant": variant, **holdout, "val_dice": metrics["val"]["dice"], "threshold": metrics["threshold"]}
-        )
+        row = {"variant": variant, **holdout, "val_dice": metrics["val"]["dice"], "threshold": metrics["threshold"]}
+        rows.append(row | {"parameters": None, "gflop": None} | metrics["cost"])
     rows.sort(key=lambda row: (-row["dice"], row["variant"]))
     dice = {variant: np.array(metrics["holdout"]["photo_dice"]) for variant, metrics in results.items()}
     for row in rows:
@@ -55,13 +55,15 @@ def markdown(board: dict[str, Any]) -> str:
         "",
         "Mean Dice per photo on the holdout at the photos' own size, with its 95 % bootstrap interval.",
         "",
-        "| # | variant | Dice | 95 % interval | before clean-up | IoU | boundary IoU | precision | recall | val Dice |",
-        "|--:|---|--:|---|--:|--:|--:|--:|--:|--:|",
+        "| # | variant | Dice | 95 % interval | parameters | GFLOP | before clean-up | IoU | boundary IoU | precision "
+        "| recall | val Dice |",
+        "|--:|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for place, row in enumerate(board["variants"], start=1):
+        size, work = ("", "") if row["gflop"] is None else (f"{row['parameters'] / 1e6:.2f} M", f"{row['gflop']:.1f}")
         lines.append(
             f"| {place} | {row['variant']} | **{row['dice']:.4f}** | {row['dice_low']:.3f} - {row['dice_high']:.3f} "
-            f"| {row['dice_raw']:.4f} | {row['iou']:.4f} | {row['boundary_iou']:.4f} | {row['precision']:.4f} "
-            f"| {row['recall']:.4f} | {row['val_dice']:.4f} |"
+            f"| {size} | {work} | {row['dice_raw']:.4f} | {row['iou']:.4f} | {row['boundary_iou']:.4f} "
+            f"| {row['precision']:.4f} | {row['recall']:.4f} | {row['val_dice']:.4f} |"
         )
     return "\n".join([*lines, "", headline(board), ""])

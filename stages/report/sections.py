@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from src.charts import Line, bars, histogram, intervals, lines
+from src.charts import Line, bars, histogram, intervals, lines, points
 from src.formats.metrics import THRESHOLDS
 from stages.report.convergence import Convergence
 
@@ -31,6 +31,21 @@ def charts(board: dict[str, Any], metrics: dict[str, Any], learning: dict[str, C
         "dice": lines("dice", dice, "epoch", "validation Dice", _focus(dice)),
         "loss": lines("loss", loss, "epoch", "training loss", (0, 1.05 * max(float(c.y.max()) for c in loss))),
         "threshold": lines("threshold", threshold, "threshold", "Dice on val", _focus(threshold)),
+    }
+
+
+def costs(board: dict[str, Any]) -> dict[str, Markup]:
+    """Dice over the size and over the work of each variant; nothing if not all of them have been measured."""
+    rows, label = board["variants"], "Dice on holdout"
+    if any(row["gflop"] is None for row in rows):
+        return {}
+    size, work = (
+        [(row[key] / unit, row["dice"], row["dice_low"], row["dice_high"]) for row in rows]
+        for key, unit in (("parameters", 1e6), ("gflop", 1))
+    )
+    return {
+        "parameters": points("parameters", size, "parameters, in millions", label),
+        "gflop": points("gflop", work, "GFLOP per photo", label),
     }
 
 
