@@ -5,10 +5,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pandas as pd
+from skimage.segmentation import find_boundaries
+from skimage.util import montage
 
 from src.formats.prepared import TRAITS
 
 TILE = 168  # the longer side of a photo on the page
+OUTLINE = (255, 214, 0)
 FULL = 0.95  # coverage above which nearly all of the photo is called person
 HUGS = 0.6  # share of the photo's border that is called person: more likely an inverted mask than a close-up
 BOX = 0.97  # share of its bounding box that a mask fills: a drawn rectangle, not an outline
@@ -67,20 +70,18 @@ def tile(photo: np.ndarray, mask: np.ndarray, height: int, width: int) -> np.nda
     small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
     person = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
     small[person == 0] = (small[person == 0] * 0.55 + 40).astype(np.uint8)
-    outlines, _ = cv2.findContours(person, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(small, outlines, -1, (255, 214, 0), 1)
+    small[find_boundaries(person, mode="inner")] = OUTLINE
+    return small
 
 
 def contact_sheet(tiles: list[np.ndarray], columns: int = 8) -> np.ndarray:
     """The tiles in rows, each in the middle of a square on white, as one RGB picture."""
+    squares = []
+    for picture in tiles:
+        room = [((TILE - side) // 2, (TILE - side + 1) // 2) for side in picture.shape[:2]]
+        squares.append(np.pad(picture, [*room, (0, 0)], constant_values=255))
     rows = -(-len(tiles) // columns)
-    sheet = np.full((rows * TILE, columns * TILE, 3), 255, np.uint8)
-    for number, picture in enumerate(tiles):
-        row, column = divmod(number, columns)
-        top = row * TILE + (TILE - picture.shape[0]) // 2
-        left = column * TILE + (TILE - picture.shape[1]) // 2
-        sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return sheet
+    return montage(squares, fill=[255] * 3, grid_shape=(rows, columns), channel_axis=-1)
 
 
 def _shares(rows: pd.DataFrame) -> dict[str, int | None]:
