@@ -1,24 +1,25 @@
 # make repro: from a clone to a submission.   make test: lint, types and tests.   make help: the rest.
 PYTHON ?= python3
+PIP := $(if $(shell command -v uv),uv pip install --quiet --python .venv/bin/python,.venv/bin/python -m pip install --quiet)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro check verify demo app experiments test lint fix benchmark lock clean
+.PHONY: help repro check verify demo app experiments test test-all lint fix benchmark lock clean
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 .venv/requirements: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed; name one with make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --requirement requirements.txt
+	$(PIP) --requirement requirements.txt
 	touch $@
 
 .venv/requirements-app: .venv/requirements requirements-app.txt tools/app/package-lock.json
-	.venv/bin/python -m pip install --quiet --requirement requirements-app.txt
+	$(PIP) --requirement requirements-app.txt
 	npm ci --silent --ignore-scripts --prefix tools/app
 	touch $@
 
 .venv/requirements-dev: .venv/requirements requirements-app.txt requirements-dev.txt tools/app/package-lock.json
-	.venv/bin/python -m pip install --quiet --requirement requirements-app.txt --requirement requirements-dev.txt
+	$(PIP) --requirement requirements-app.txt --requirement requirements-dev.txt
 	npm ci --silent --ignore-scripts --prefix tools/app || echo "npm cannot be reached: the tests of make app's page are skipped"
 	touch $@
 
@@ -45,7 +46,10 @@ app: .venv/requirements-app ## a page to try the models on photos or the camera;
 experiments: .venv/requirements ## all experiments of the last commits: what differs, and the Dice of each variant
 	@python -m tools.experiments
 
-test: lint ## lint, type check and tests
+test: lint ## lint, type check and the tests that are quick: a few minutes
+	python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: lint ## lint, type check and all tests, as CI
 	python -m pytest -n 2 --dist loadfile
 
 lint: .venv/requirements-dev ## ruff and mypy

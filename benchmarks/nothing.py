@@ -4,7 +4,6 @@ Once with a single dep and out per stage, and once with the deps, params and out
 costs to know exactly what has to run again.
 """
 
-import os
 import shutil
 import tempfile
 from functools import partial
@@ -15,7 +14,6 @@ import yaml
 
 from benchmarks import in_turns, machine, spread
 from tests.conftest import ROOT, Project, copy_project
-from tests.warm import warm_python
 
 BOUND = 1.5
 
@@ -40,8 +38,7 @@ def finished_project(folder: Path) -> Project:
     variants = yaml.safe_load((ROOT / "params.yaml").read_text())["variants"]
     project = copy_project(folder, variants)
     project.set(image_size=64)  # the least that all variants take
-    with warm_python(ROOT) as warm:
-        Project(project.root, f"{warm}{os.pathsep}{project.path}").repro()
+    project.repro()
     return project
 
 

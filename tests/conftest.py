@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from filelock import FileLock
 
 from tests.browser import browser  # noqa: F401 - a fixture
 
@@ -38,6 +39,11 @@ TINY = {
     "postprocess.threshold": 0.5,  # auto would call all of a photo person: models this small cannot beat that
 }
 SMALLEST = {"width": 2, "mid": 2}
+VARIANTS = ["unet", "residual_unet"]  # of the finished project
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: `make test` leaves it out; `make test-all` and CI run it")
 
 
 def set_params(folder: Path, changes: dict[str, Any]) -> None:
@@ -82,7 +88,6 @@ class Project:
     """A copy of the project in a folder of its own."""
 
     root: Path
-    path: str = str(Path(sys.executable).parent)  # where commands are looked for first
 
     def set(self, **changes: Any) -> None:
         """Params by dotted key, with `__` for the dots."""
@@ -99,7 +104,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         """The variables that commands run with."""
         return os.environ | {
-            "PATH": f"{self.path}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "PYTHONDONTWRITEBYTECODE": "",  # as on a user's machine
             "MAKELEVEL": "",  # the tests run under make, which speaks up in a make of its own
@@ -125,6 +130,11 @@ class Project:
     def tool(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs one of the tools."""
         return self.run("python", "-m", f"tools.{name}", *arguments, check=check)
+
+    def commit(self, message: str) -> None:
+        """Commits everything."""
+        self.run("git", "add", ".")
+        self.run("git", "commit", "--quiet", "--message", message)
 
     def repro(self, *arguments: str) -> list[str]:
         """Runs `dvc repro` and returns the stages that ran, in order."""
@@ -152,19 +162,49 @@ def copy_project(folder: Path, variants: list[str]) -> Project:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, folder / file)
     project = Project(folder)
-    set_params(folder, TINY | {"variants": variants})
     params = yaml.safe_load((folder / "params.yaml").read_text())
-    for budget in ("cpu", "gpu"):
-        for variant, sizes in params[budget]["models"].items():
-            smallest = {f"{budget}.models.{variant}.{key}": SMALLEST[key] for key in sizes if key in SMALLEST}
-            set_params(folder, smallest)
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
+    smallest = {
+        f"{budget}.models.{variant}.{key}": SMALLEST[key]
+        for budget in ("cpu", "gpu")
+        for variant, sizes in params[budget]["models"].items()
+        for key in SMALLEST.keys() & sizes.keys()
+    }
+    set_params(folder, TINY | smallest | {"variants": variants})
     project.run("git", "init", "--quiet", "--initial-branch", "main")
+    identify(project)
+    project.commit("tiny")
+    return project
+
+
+def identify(project: Project) -> None:
+    """Says who commits in the git repository of `project`."""
     project.run("git", "config", "user.name", "Test")
     project.run("git", "config", "user.email", "test@localhost")
-    project.run("git", "add", ".")
-    project.run("git", *identity, "commit", "--quiet", "--message", "tiny")
-    return project
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of VARIANTS after its first `dvc repro`, committed; made once for all workers. Nobody changes it."""
+    shared = tmp_path_factory.getbasetemp()
+    folder = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "finished"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            project = copy_project(folder.with_name("making"), VARIANTS)
+            project.repro()
+            project.commit("results")
+            project.root.rename(folder)
+    return folder
+
+
+@pytest.fixture
+def finished_project(finished: Path, tmp_path: Path) -> Project:
+    """A copy of the finished project."""
+    return copy_finished(finished, tmp_path / "finished")
+
+
+def copy_finished(finished: Path, folder: Path) -> Project:
+    """A copy of the finished project in `folder`, with its cache."""
+    return Project(Path(shutil.copytree(finished, folder, symlinks=True)))
 
 
 @pytest.fixture

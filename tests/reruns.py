@@ -4,7 +4,6 @@ Each change is made in a copy of the same finished project, on tiny data with tw
 stages it ran.
 """
 
-import os
 import re
 import shutil
 import tempfile
@@ -16,11 +15,9 @@ from pathlib import Path
 import cv2
 import yaml
 
-from tests.conftest import ROOT, Project, copy_project, set_params, write_raw
-from tests.warm import warm_python
+from tests.conftest import ROOT, VARIANTS, Project, copy_project, set_params, write_raw
 
 PAGE = ROOT / "docs/reruns.md"
-VARIANTS = ["unet", "residual_unet"]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 TRAIN = {
     "cpu.train.epochs": 1,
@@ -126,12 +123,11 @@ CHANGES = [
 class Matrix:
     """A finished project, and what runs after each change to a copy of it."""
 
-    def __init__(self, folder: Path, path: str) -> None:
-        self.folder, self.path = folder, path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.finished: dict[str | None, Path] = {None: folder / "base"}
         photos = write_raw(folder / "base" / PHOTOS, labelled=24)
         project = copy_project(folder / "base/project", VARIANTS)
-        project.path = path
         team = ["unet", "residual_unet", "residual_unet"]
         set_params(project.root, TRAIN | {"local.path": f"../{photos.name}", "ensembles": {"team": team}})
         project.repro()
@@ -142,7 +138,7 @@ class Matrix:
             self.row(next(other for other in CHANGES if other.name == change.after))
         work = self.folder / "work"
         shutil.copytree(self.finished[change.after], work)
-        project = Project(work / "project", self.path)
+        project = Project(work / "project")
         change.make(project)
         stages = (project.repro(*FETCH) if change.fetch else []) + project.repro()
         if any(other.after == change.name for other in CHANGES) and change.name not in self.finished:
@@ -173,8 +169,8 @@ def committed_rows() -> dict[str, str]:
 @contextmanager
 def matrix() -> Iterator[Matrix]:
     """A Matrix in a folder of its own, as long as the block runs."""
-    with tempfile.TemporaryDirectory() as folder, warm_python(ROOT) as warm:
-        yield Matrix(Path(folder), f"{warm}{os.pathsep}{Project.path}")
+    with tempfile.TemporaryDirectory() as folder:
+        yield Matrix(Path(folder))
 
 
 def main() -> None:

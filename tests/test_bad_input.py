@@ -28,10 +28,11 @@ from tools import check
 
 @pytest.fixture
 def workspace(tmp_path, monkeypatch) -> Path:
-    """A folder with nothing but params.yaml, to run stages in."""
+    """A folder with nothing but params.yaml and what it names, to run stages in."""
     folder = tmp_path / "workspace"
     folder.mkdir()
     shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copytree(ROOT / "models/starters", folder / "models/starters")
     set_params(folder, TINY)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["stage"])

@@ -1,6 +1,5 @@
 """The files for several machines, as they stand: what two clones train at once, a third one does not train again."""
 
-import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +9,6 @@ import yaml
 
 from tests.conftest import ROOT, Project, copy_project, ran
 from tests.test_resume import hashes
-from tests.warm import warm_python
 
 VARIANTS = ["unet", "unet_paper", "residual_unet"]
 CLUSTER = ROOT / "tools/cluster"
@@ -21,29 +19,20 @@ cd "$HOMES/$1" && exec bash -c "$2"
 """
 
 
-@pytest.fixture(scope="module")
-def path():
-    """Where commands are looked for: first a `python` that starts at once."""
-    with warm_python(ROOT) as warm:
-        yield f"{warm}{os.pathsep}{Project(ROOT).path}"
-
-
 @pytest.fixture
-def team(path, tmp_path):
+def team(tmp_path):
     """A project with its photos in a remote, and no variant trained."""
     project = copy_project(tmp_path / "project", VARIANTS)
-    project.path = path
     project.run("dvc", "remote", "add", "--default", "team", str(tmp_path / "remote"))
     project.repro("split")
     project.run("dvc", "push")
-    project.run("git", "add", ".")
-    project.run("git", "commit", "--quiet", "--message", "photos")
+    project.commit("photos")
     return project
 
 
 def clone(team: Project, folder: Path) -> Project:
     team.run("git", "clone", "--quiet", ".", str(folder))
-    return Project(folder, team.path)
+    return Project(folder)
 
 
 def nothing_is_left_to_train(team: Project, folder: Path) -> Project:
@@ -55,6 +44,7 @@ def nothing_is_left_to_train(team: Project, folder: Path) -> Project:
     return third
 
 
+@pytest.mark.slow
 def test_jobs_of_a_slurm_array_and_of_skypilot(team, tmp_path):
     array = ["env", f"SLURM_SUBMIT_DIR={team.root}", "SLURM_ARRAY_JOB_ID=7"]
     cloud = clone(team, tmp_path / "cloud/project").root.parent
@@ -72,13 +62,14 @@ def test_jobs_of_a_slurm_array_and_of_skypilot(team, tmp_path):
     assert hashes(third) == hashes(team)
 
 
+@pytest.mark.slow
 def test_plain_ssh(team, tmp_path):
     machines = ["gpu1", "gpu2"]
     for machine in machines:
         clone(team, tmp_path / machine / "person")
     (tmp_path / "ssh").write_text(SSH)
     (tmp_path / "ssh").chmod(0o755)
-    environment = [f"HOMES={tmp_path}", f"PATH={tmp_path}:{team.path}:{os.environ['PATH']}"]
+    environment = [f"HOMES={tmp_path}", f"PATH={tmp_path}:{team.environment()['PATH']}"]
     output = team.run("env", *environment, str(CLUSTER / "ssh.sh"), "person", *machines).stdout
     for machine, variant in zip([*machines, machines[0]], VARIANTS, strict=True):
         assert f"{machine}: Running stage 'train@{variant}'" in output

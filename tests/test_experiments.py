@@ -3,34 +3,25 @@
 import csv
 import io
 import json
-import os
 import re
 import shlex
-import shutil
 import time
 
 import psutil
 import pytest
 import yaml
 
-from tests.conftest import ROOT, Project, copy_project, ran
-from tests.warm import warm_python
+from tests.conftest import ROOT, Project, copy_finished, identify, ran
 
-VARIANTS = ["unet", "residual_unet"]
 METRIC = "holdout.dice"
 ONE = "one-loss"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A finished project, committed, in which the stages start fast."""
-    project = copy_project(tmp_path_factory.mktemp("experiments") / "project", VARIANTS)
-    with warm_python(ROOT) as warm:
-        project.path = f"{warm}{os.pathsep}{Project.path}"
-        project.repro()
-        commit(project)
-        yield project
-        project.run("dvc", "queue", "stop", "--kill")
+def project(finished, tmp_path_factory):
+    project = copy_finished(finished, tmp_path_factory.mktemp("experiments") / "project")
+    yield project
+    project.run("dvc", "queue", "stop", "--kill")
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +34,6 @@ def sweep(project):
     assert statuses(project) == ["Success"] * 4
     rows = [row for row in shown(project) if row["Experiment"] != ONE]
     return {(row["loss"], float(row["models.unet.dropout"])): row["Experiment"] for row in rows}
-
-
-def commit(project):
-    project.run("git", "add", ".")
-    project.run("git", "commit", "--quiet", "--message", "results")
 
 
 def back(project):
@@ -127,6 +113,7 @@ def test_a_misspelt_name_runs_nothing_and_make_check_names_the_valid_ones(projec
     assert project.repro() == []
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_through_the_queue_and_shows_as_a_table(project, sweep):
     assert set(sweep) == {(loss, dropout) for loss in ("bce", "combined") for dropout in (0.0, 0.2)}
     assert project.run("git", "status", "--porcelain").stdout == ""
@@ -137,9 +124,10 @@ def test_a_sweep_goes_through_the_queue_and_shows_as_a_table(project, sweep):
     assert max(len(line.rstrip()) for line in table.splitlines()) < 120
 
 
+@pytest.mark.slow
 def test_after_the_next_commit_all_of_them_still_show_in_columns_that_fit(project, sweep):
     (project.root / "README.md").write_text("Another page.\n")
-    commit(project)
+    project.commit("page")
     result = project.tool("experiments")
     lines = result.stdout.splitlines()
     assert {ONE, *sweep.values()} <= {line.split()[0] for line in lines}
@@ -149,6 +137,7 @@ def test_after_the_next_commit_all_of_them_still_show_in_columns_that_fit(projec
     assert result.stderr == ""
 
 
+@pytest.mark.slow
 def test_an_experiment_from_before_the_last_commit_is_merged_and_takes_nothing_back(project, sweep):
     name, page = sweep["bce", 0.2], project.root / "README.md"
     project.run("dvc", "exp", "apply", name)
@@ -164,6 +153,7 @@ def test_an_experiment_from_before_the_last_commit_is_merged_and_takes_nothing_b
     project.run("dvc", "checkout", "--quiet")
 
 
+@pytest.mark.slow
 def test_two_experiments_can_be_compared(project, sweep):
     names = [sweep["bce", 0.0], sweep["combined", 0.2]]
     difference = json.loads(project.run("dvc", "exp", "diff", *names, "--json").stdout)
@@ -171,6 +161,7 @@ def test_two_experiments_can_be_compared(project, sweep):
     assert METRIC in difference["metrics"]["metrics/unet.json"]
 
 
+@pytest.mark.slow
 def test_an_experiment_can_be_applied_and_nothing_of_it_is_trained_again(project, sweep):
     project.run("dvc", "exp", "apply", sweep["combined", 0.2])
     assert "combined" in project.run("dvc", "params", "diff").stdout
@@ -178,6 +169,7 @@ def test_an_experiment_can_be_applied_and_nothing_of_it_is_trained_again(project
     back(project)
 
 
+@pytest.mark.slow
 def test_an_experiment_can_become_a_branch_that_compares_with_main(project, sweep):
     project.run("dvc", "exp", "branch", sweep["bce", 0.2], "better")
     project.run("git", "checkout", "--quiet", "better")
@@ -194,6 +186,7 @@ def command(page, start):
     return shlex.split(next(line for line in (ROOT / "docs" / page).read_text().splitlines() if start in line))
 
 
+@pytest.mark.slow
 def test_a_page_of_plots_has_the_targets_alone(project, sweep):
     project.run("dvc", "exp", "apply", sweep["combined", 0.2])
     project.run(*command("experiments.md", "    dvc plots diff main --targets"))
@@ -205,6 +198,7 @@ def test_a_page_of_plots_has_the_targets_alone(project, sweep):
     back(project)
 
 
+@pytest.mark.slow
 def test_making_room_keeps_what_branches_and_experiments_need_and_nothing_else(project, sweep):
     def models():
         lock = yaml.safe_load((project.root / "dvc.lock").read_text())
@@ -231,38 +225,35 @@ def test_making_room_keeps_what_branches_and_experiments_need_and_nothing_else(p
         back(project)
 
 
+@pytest.mark.slow
 def test_a_queued_training_that_was_killed_goes_on_when_it_is_queued_again(project):
-    cold = Project(project.root)  # a process of its own that can be killed
     command = ["dvc", "exp", "run", "--queue", "-S", "cpu.train.epochs=60", "evaluate@unet"]
     checkpoints = project.root / ".dvc/cache/checkpoints"
-    cold.run(*command, "-n", "killed")
-    start_queue(cold)
+    project.run(*command, "-n", "killed")
+    start_queue(project)
     wait_until(lambda: list(checkpoints.glob("*.safetensors")), interval=0.05)
-    for process in processes(cold, "stages.train"):
+    for process in processes(project, "stages.train"):
         process.kill()
-    run_queue(cold)
-    assert statuses(cold).count("Failed") == 1
+    run_queue(project)
+    assert statuses(project).count("Failed") == 1
 
-    cold.run(*command, "-n", "again")
-    run_queue(cold)
-    assert "going on from epoch" in cold.run("dvc", "queue", "logs", "again").stdout
+    project.run(*command, "-n", "again")
+    run_queue(project)
+    assert "going on from epoch" in project.run("dvc", "queue", "logs", "again").stdout
     assert not list(checkpoints.glob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_the_queue_leaves_no_process_behind(project):
     project.run("dvc", "queue", "stop")
     wait_until(lambda: not processes(project))
 
 
-def test_the_first_experiment_of_a_clone_that_has_nothing_yet(new_project):
+def test_the_first_experiment_of_a_clone_that_has_nothing_yet(finished, tmp_path):
     """What the README asks for: the other variants' models, curves and pictures are nowhere."""
-    project = new_project("clone", variants=("unet", "residual_unet"))
-    finished = new_project("finished", variants=("unet", "residual_unet"))
-    finished.repro()
-    for file in ("dvc.lock", "data/split.csv", "metrics/unet.json", "metrics/residual_unet.json"):
-        (project.root / file).parent.mkdir(exist_ok=True)
-        shutil.copy(finished.root / file, project.root / file)
-    commit(project)
+    project = Project(tmp_path / "clone")
+    Project(finished).run("git", "clone", "--quiet", ".", str(project.root))
+    identify(project)
     result = project.run("dvc", "exp", "run", "-n", "edge", "-S", "loss=combined_edge", "evaluate@unet")
     assert [name for name in ran(result.stdout) if "@" in name] == ["train@unet", "predict@unet", "evaluate@unet"]
     assert "edge" in project.run("dvc", "exp", "list").stdout

@@ -1,6 +1,5 @@
 """docs/extending.md and the README, step by step: the test writes what they say, and `make check` names the rest."""
 
-import os
 import re
 import shutil
 import textwrap
@@ -10,8 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT, Project, copy_project, write_raw
-from tests.warm import warm_python
+from tests.conftest import ROOT, Project, copy_finished, write_raw
 
 EXTENDING = ROOT / "docs/extending.md"
 PAGES = {  # a page's section, and how `make check` calls what its steps add, in their order
@@ -23,12 +21,9 @@ PAGES = {  # a page's section, and how `make check` calls what its steps add, in
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Iterator[Project]:
-    """A project in which the tools and stages start fast."""
-    project = copy_project(tmp_path_factory.mktemp("extending") / "project", ["unet"])
-    with warm_python(ROOT) as warm:
-        project.path = f"{warm}{os.pathsep}{Project.path}"
-        yield project
+def project(finished, tmp_path_factory) -> Project:
+    project = copy_finished(finished, tmp_path_factory.mktemp("extending") / "project")
+    return project
 
 
 @pytest.fixture
@@ -85,7 +80,9 @@ def check(project: Project) -> str:
     return line
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[] if page == "readme" else pytest.mark.slow) for page in PAGES]
+)
 def test_make_check_says_after_each_step_what_is_missing(fresh, page):
     file, text, entries = snippets(*PAGES[page][:2])
     write(fresh, file, text)
@@ -99,7 +96,7 @@ def test_make_check_says_after_each_step_what_is_missing(fresh, page):
     assert next(steps, "the end") == "the end"
 
 
-@pytest.mark.parametrize("page", ["model", "readme"])
+@pytest.mark.parametrize("page", [pytest.param("model", marks=pytest.mark.slow), "readme"])
 def test_the_new_model_trains(fresh, page):
     file, text, entries = snippets(*PAGES[page][:2])
     write(fresh, file, text)
@@ -118,6 +115,7 @@ def test_a_new_model_that_is_not_among_the_variants_is_named(fresh):
     assert "my_unet" in others
 
 
+@pytest.mark.slow
 def test_the_new_loss_trains(fresh):
     file, text, entries = snippets(*PAGES["loss"][:2])
     write(fresh, file, text)

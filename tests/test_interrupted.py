@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from tests.conftest import copy_finished
 from tests.test_resume import hashes, start
 
 STAGES = ("download", "prepare", "split", "describe", "train unet", "predict unet", "evaluate unet", "submit unet")
@@ -51,6 +52,7 @@ def all_gone(project) -> bool:
     return not own_processes(project)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_of_all_stages_it_ends_in_the_same_bytes(new_project):
     project, whole = new_project(), new_project("whole")
     rng = random.Random(0)
@@ -76,6 +78,7 @@ def test_killed_at_random_moments_of_all_stages_it_ends_in_the_same_bytes(new_pr
     assert not litter(project)
 
 
+@pytest.mark.slow
 def test_a_training_waits_for_another_of_the_same_run_and_says_for_which(new_project, tmp_path):
     project = new_project()
     project.set(cpu__train__epochs=40)
@@ -96,37 +99,37 @@ def test_a_training_waits_for_another_of_the_same_run_and_says_for_which(new_pro
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def project(finished, tmp_path_factory):
     """A project in which everything has run, to fill the disk of."""
-    from tests.conftest import copy_project  # noqa: PLC0415
-
-    project = copy_project(tmp_path_factory.mktemp("full") / "project", ["unet"])
-    project.repro()
-    return project
+    return copy_finished(finished, tmp_path_factory.mktemp("full") / "project")
 
 
-@pytest.mark.parametrize("name", [*STAGES, "report"])
-def test_a_full_disk_is_one_line_and_with_room_the_same_command_works(finished, name):
-    before = hashes(finished)
-    result = finished.run("bash", "-c", FULL + name, check=False)
+QUICK = [pytest.param(name, marks=pytest.mark.slow if "unet" in name else []) for name in STAGES]
+
+
+@pytest.mark.parametrize("name", [*QUICK, "report"])
+def test_a_full_disk_is_one_line_and_with_room_the_same_command_works(project, name):
+    before = hashes(project)
+    result = project.run("bash", "-c", FULL + name, check=False)
     lines = [line for line in result.stderr.replace("\r", "\n").splitlines() if "error" in line.lower()]
     assert result.returncode == 1, result.stderr
     assert len(lines) == 1, result.stderr
     assert lines[0].startswith("error: ") and "no room left on the disk" in lines[0]
     assert "Traceback" not in result.stderr
-    finished.run("bash", "-c", f"python -m stages.{name}")
-    assert hashes(finished) == before
-    assert not litter(finished)
+    project.run("bash", "-c", f"python -m stages.{name}")
+    assert hashes(project) == before
+    assert not litter(project)
 
 
-def test_pictures_on_a_full_disk_are_an_error_too(finished, tmp_path):
-    photo = next((finished.root / "data/raw/test/images").iterdir())
+@pytest.mark.slow
+def test_pictures_on_a_full_disk_are_an_error_too(project, tmp_path):
+    photo = next((project.root / "data/raw/test/images").iterdir())
     for photo_or_folder in ("ulimit -f 0; ", "touch demo; "):
-        shutil.rmtree(finished.root / "demo", ignore_errors=True)
-        result = finished.run("bash", "-c", f"{photo_or_folder}exec python -m tools.demo {photo}", check=False)
+        shutil.rmtree(project.root / "demo", ignore_errors=True)
+        result = project.run("bash", "-c", f"{photo_or_folder}exec python -m tools.demo {photo}", check=False)
         assert result.returncode == 1
         assert "see demo" not in result.stdout
         assert result.stderr.splitlines()[-1].startswith("error: ")
         assert "Traceback" not in result.stderr
-    (finished.root / "demo").unlink()
-    assert "see demo" in finished.run("python", "-m", "tools.demo", str(photo)).stdout
+    (project.root / "demo").unlink()
+    assert "see demo" in project.run("python", "-m", "tools.demo", str(photo)).stdout

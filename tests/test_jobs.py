@@ -1,49 +1,33 @@
 """`make repro JOBS=2`: variants side by side end in what one after another ends in, whatever happens on the way."""
 
-import os
 import re
-import shutil
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
 import yaml
 
 from src.stage import UserError
-from tests.conftest import ROOT, Project, copy_project
+from tests.conftest import VARIANTS, Project, copy_finished, copy_project
 from tests.test_resume import checkpoints, hashes, start
-from tests.warm import warm_python
 from tools import jobs
 
-VARIANTS = ["unet_paper", "unet", "residual_unet", "leaky_unet"]
 EPOCHS = 40  # of a fraction of a second each, so that two trainings are still going when the signal comes
 INTERRUPTED = "error: interrupted; start the same command again to go on\n"
 
 
-def new(folder: Path, variants: list[str] = VARIANTS) -> Project:
-    project = copy_project(folder, variants)
-    project.set(compute__device="cpu")
+@pytest.fixture(scope="module")
+def whole(finished, tmp_path_factory):
+    """The variants, one after another."""
+    return with_environment(copy_finished(finished, tmp_path_factory.mktemp("whole") / "project"))
+
+
+def with_environment(project: Project) -> Project:
     (project.root / ".venv").mkdir()
     (project.root / ".venv/requirements").touch()  # the environment is there: ours
-    return project
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory):
-    """Runs commands in a project with a `python` that starts at once."""
-    with warm_python(ROOT) as folder:
-        yield lambda project: Project(project.root, f"{folder}{os.pathsep}{project.path}")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory, warm):
-    """All variants, one after another, by `make repro`."""
-    project = warm(new(tmp_path_factory.mktemp("whole") / "project"))
-    project.run("make", "repro")
     return project
 
 
@@ -79,20 +63,22 @@ def same(project, whole):
     assert (project.root / "report/index.html").read_bytes() == (whole.root / "report/index.html").read_bytes()
 
 
-def test_side_by_side_they_end_in_the_bytes_of_one_after_another_and_then_nothing_is_left_to_run(whole, warm, tmp_path):
-    project = warm(new(tmp_path / "project"))
-    output = project.run("make", "repro", "JOBS=3").stdout
+def test_side_by_side_they_end_in_the_bytes_of_one_after_another_and_then_nothing_is_left_to_run(whole, tmp_path):
+    project = with_environment(copy_project(tmp_path / "project", VARIANTS))
+    output = project.run("make", "repro", "JOBS=2").stdout
     assert sorted(ran(output)) == sorted(lock(whole)["stages"])
     same(project, whole)
     assert ran(project.run("make", "repro", "JOBS=2").stdout) == []
 
 
-def test_stopped_or_killed_and_started_again_they_end_in_the_same_bytes(warm, tmp_path):
-    whole, project = (new(tmp_path / name, VARIANTS[:2]) for name in ("whole", "project"))
+@pytest.mark.slow
+def test_stopped_or_killed_and_started_again_they_end_in_the_same_bytes(finished, tmp_path):
+    whole, project = (with_environment(copy_finished(finished, tmp_path / name)) for name in ("whole", "project"))
     for each in (whole, project):
         each.set(cpu__train__epochs=EPOCHS)
-    warm(whole).repro()
-    warm(project).repro("split")
+    whole.repro()
+    for model in (project.root / "models").glob("*.safetensors"):
+        model.unlink()
 
     def begin():
         """Starts it, and waits until both trainings have saved a checkpoint since."""
@@ -108,7 +94,7 @@ def test_stopped_or_killed_and_started_again_they_end_in_the_same_bytes(warm, tm
     assert output.endswith(INTERRUPTED)
     assert "Traceback" not in output
     assert not processes(project)
-    assert not list((project.root / "models").glob("*"))
+    assert not list((project.root / "models").glob("*.safetensors"))
 
     begin()
     for process in processes(project):
@@ -116,10 +102,11 @@ def test_stopped_or_killed_and_started_again_they_end_in_the_same_bytes(warm, tm
     assert len(checkpoints(project)) == 2
 
     begin().kill()  # what it started goes on until it next writes something, and the next run waits for that
-    warm(project).run("make", "repro", "JOBS=2")
+    project.run("make", "repro", "JOBS=2")
     same(project, whole)
 
 
+@pytest.mark.slow
 def test_kill_stops_it_as_ctrl_c_does(whole):
     tool = start(whole, "python", "-m", "tools.jobs", "2")
     wait_until(lambda: len(processes(whole)) > 1)
@@ -129,9 +116,10 @@ def test_kill_stops_it_as_ctrl_c_does(whole):
     assert not processes(whole)
 
 
-def test_one_that_fails_is_named_and_the_others_go_on(whole, warm, tmp_path):
-    project = warm(Project(shutil.copytree(whole.root, tmp_path / "changed")))
-    project.set(seed=43, variants=VARIANTS[:2])
+@pytest.mark.slow
+def test_one_that_fails_is_named_and_the_others_go_on(finished, tmp_path):
+    project = with_environment(copy_finished(finished, tmp_path / "changed"))
+    project.set(seed=43)
     model = project.root / "src/models/unet.py"
     working = model.read_text()
     model.write_text(working + "\n\nUNet.segment = None\n")
@@ -140,12 +128,12 @@ def test_one_that_fails_is_named_and_the_others_go_on(whole, warm, tmp_path):
     *_, error = (line for line in result.stderr.splitlines() if line.startswith("error: "))
     assert error == "error: unet failed, for the reason above; the others went on; mend it and start this again"
     assert "unet: ERROR: failed to reproduce 'train@unet'" in result.stderr
-    assert "Running stage 'submit@unet_paper'" in result.stdout
+    assert "Running stage 'submit@residual_unet'" in result.stdout
     model.write_text(working)
     again = ran(project.run("make", "repro", "JOBS=2").stdout)
     assert again[:2] == ["train@unet", "predict@unet"]
     assert again[-1] == "report"
-    assert not any(stage.endswith("@unet_paper") for stage in again)
+    assert not any(stage.endswith("@residual_unet") for stage in again)
 
 
 @pytest.mark.parametrize("number", ["", "0", "all"])

@@ -11,9 +11,8 @@ import pytest
 from src.formats.metrics import HEADLINE, parse_metrics
 from src.formats.rle import decode, encode
 from src.formats.submission import read_submission
-from tests.conftest import copy_project, ran, write_raw
+from tests.conftest import VARIANTS, copy_project, ran, write_raw
 
-VARIANTS = ["unet_paper", "unet", "residual_unet"]
 DOWNSTREAM = {f"{stage}@{variant}" for stage in ("evaluate", "gallery", "submit") for variant in VARIANTS} | {"report"}
 
 
@@ -22,8 +21,7 @@ def project(tmp_path_factory):
     """A clone after its first `dvc repro`, committed; the tests below go on from there, in their order."""
     project = copy_project(tmp_path_factory.mktemp("pipeline") / "project", VARIANTS)
     project.first = project.repro()
-    project.run("git", "add", ".")
-    project.run("git", "commit", "--quiet", "--message", "results")
+    project.commit("results")
     return project
 
 
@@ -135,6 +133,7 @@ class TestExperiments:
         project.run("git", "checkout", "--quiet", ".")
         project.run("dvc", "checkout", "--quiet")
 
+    @pytest.mark.slow
     def test_photos_of_ones_own_as_a_zip_in_an_extra_folder(self, project, tmp_path):
         root = write_raw(tmp_path / "zipped/photos", labelled=24, test=3)
         tests = [f"{i}.png" for i in (26, 24, 25)]
@@ -148,15 +147,13 @@ class TestExperiments:
         assert project.repro() == []
 
 
-def test_the_same_commit_gives_the_same_bytes(project, tmp_path):
-    again = copy_project(tmp_path / "again", VARIANTS)
-    again.repro()
+def test_the_same_commit_gives_the_same_bytes(project, finished):
     names = ["data/split.csv", *(f"metrics/{v}.json" for v in VARIANTS), *(f"submissions/{v}.csv" for v in VARIANTS)]
     for folder in ("models", "data/prepared", "data/predictions", "plots", "report", "data/raw"):
         names += [str(path.relative_to(project.root)) for path in (project.root / folder).rglob("*") if path.is_file()]
     assert len(names) > 50
     for name in names:
-        assert (again.root / name).read_bytes() == (project.root / name).read_bytes(), name
+        assert (finished / name).read_bytes() == (project.root / name).read_bytes(), name
 
 
 def test_the_stages_after_predict_and_split_start_without_torch(project):
@@ -174,6 +171,7 @@ def test_predictions_are_upsampled_before_the_threshold(project):
     assert len(np.unique(maps)) > 2
 
 
+@pytest.mark.slow
 def test_training_in_two_processes_is_close_to_training_in_one(new_project):
     project = new_project()
     project.repro("split")

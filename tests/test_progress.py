@@ -1,13 +1,10 @@
 """What a run shows: bars that count photos in a terminal, and none where the output is kept, as by a queue or CI."""
 
-import os
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import ROOT, Project, copy_project
-from tests.warm import warm_python
+from tests.conftest import Project, copy_project
 
 BAR = re.compile(r"(?:(\w[\w ]*): +)?\d+%[^\r\n]*?(\d+)/(\d+) \[[^\r\n]*photo")
 LABELLED, TEST = 130, 10  # 140 photos are drawn two at a time
@@ -21,12 +18,10 @@ BARS = {  # and how many photos each counts; the training's has no name
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Iterator[Project]:
+def project(tmp_path_factory) -> Project:
     project = copy_project(tmp_path_factory.mktemp("progress") / "project", ["unet"])
     project.set(synthetic__labelled=LABELLED, synthetic__test=TEST, synthetic__size=64, postprocess__threshold="auto")
-    with warm_python(ROOT) as warm:
-        project.path = f"{warm}{os.pathsep}{Project.path}"
-        yield project
+    return project
 
 
 def test_in_a_terminal_every_bar_counts_photos_and_ends_at_all_of_them(project):

@@ -81,6 +81,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(project, new_project
     assert any("panel_1" in name for name in hashes(whole))
 
 
+@pytest.mark.slow
 def test_two_processes_that_were_killed_end_in_the_same_bytes(project):
     project.set(compute__device="cpu", compute__devices=2)
     project.repro("split")
@@ -110,6 +111,7 @@ def test_ctrl_c_stops_at_once_with_one_line_and_leaves_no_half_written_out(proje
     assert "going on from epoch" in project.stage("train", "unet").stdout
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_run_is_not_picked_up(project):
     project.repro("split")
     assert interrupt(project, signal.SIGKILL, 1, "dvc", "repro")
@@ -117,6 +119,7 @@ def test_a_checkpoint_of_another_run_is_not_picked_up(project):
     assert "going on" not in project.run("dvc", "repro", "train@unet").stdout
 
 
+@pytest.mark.slow
 def test_nor_one_made_with_another_number_of_threads_which_round_differently(project):
     project.set(compute__device="cpu", compute__threads=None)
     project.repro("split")
@@ -126,6 +129,7 @@ def test_nor_one_made_with_another_number_of_threads_which_round_differently(pro
     assert len(checkpoints(project)) == 2
 
 
+@pytest.mark.slow
 def test_an_experiment_in_a_temporary_copy_goes_on_too(project):
     project.repro("split")
     project.run("git", "add", ".")

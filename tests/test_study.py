@@ -1,16 +1,14 @@
 """A study as people run one: a file of experiments, DVC's queue, and the tables that come of them."""
 
 import json
-import os
 import shlex
 
 import numpy as np
 import pytest
 import yaml
 
-from tests.conftest import ROOT, Project, copy_project
+from tests.conftest import copy_finished
 from tests.test_experiments import processes, run_queue, wait_until
-from tests.warm import warm_python
 from tools.study.plan import Study
 from tools.study.tables import difference, speed
 
@@ -30,18 +28,17 @@ STUDY = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    project = copy_project(tmp_path_factory.mktemp("study") / "project", ["unet", "residual_unet"])
-    with warm_python(ROOT) as warm:
-        project.path = f"{warm}{os.pathsep}{Project.path}"
-        yield project
-        project.run("dvc", "queue", "stop", "--kill")
+def project(finished, tmp_path_factory):
+    project = copy_finished(finished, tmp_path_factory.mktemp("study") / "project")
+    yield project
+    project.run("dvc", "queue", "stop", "--kill")
 
 
 def write(project, study):
     (project.root / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
 
 
+@pytest.mark.slow
 def test_a_study_runs_through_the_queue_and_becomes_tables(project):
     write(project, STUDY)
     assert "3 experiments queued" in project.tool("study", "study.yaml").stdout
