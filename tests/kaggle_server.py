@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 USER, KEY, TOKEN = "tester", "KEY-that-must-stay-secret", "TOKEN-that-must-stay-secret"
@@ -47,6 +48,21 @@ class Request:
     body: Any
 
 
+@dataclass
+class Kernel:
+    """A kernel that was pushed: the request, and what came of it; `output` is the folder that it wrote."""
+
+    request: dict[str, Any]
+    status: str = "RUNNING"
+    failure: str = ""
+    log: list[str] = field(default_factory=list)
+    output: Path | None = None
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [{"stream_name": "stdout", "time": 3600.0 * n, "data": f"{line}\n"} for n, line in enumerate(self.log)]
+
+
 class KaggleServer:
     """Start with `with KaggleServer() as server`; `archives` maps a slug to its zip."""
 
@@ -58,6 +74,10 @@ class KaggleServer:
         self.requests: list[Request] = []
         self.blobs: dict[str, bytes] = {}
         self.submissions: list[dict[str, Any]] = []
+        self.kernels: dict[str, Kernel] = {}  # by OWNER/SLUG
+        self.datasets: dict[str, bytes] = {}  # by OWNER/SLUG: the one file in it
+        self.on_push: Callable[[Kernel], None] = lambda _: None
+        self.push_answer: dict[str, Any] = {}  # what a push is answered with beside the usual
         self.verdict: dict[str, Any] = {"status": "COMPLETE", "publicScore": "0.91234"}
         self.upload_to = self.url  # where the client is sent with its file
         self.on_submission: Callable[[], None] = lambda: None
@@ -117,7 +137,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self._fails(None):
             return
-        slug = self.path.split("?")[0].removeprefix("/store/").removesuffix("/archive.zip")
+        path = self.path.split("?")[0]
+        if path.startswith("/api/v1/kernels/logs/stream/"):
+            self._stream(self.kaggle.kernels[path.removeprefix("/api/v1/kernels/logs/stream/")])
+            return
+        if path.startswith("/store/output/"):
+            owner, slug, name = path.removeprefix("/store/output/").split("/")
+            self._file((self.kaggle.kernels[f"{owner}/{slug}"].output or Path()) / name)
+            return
+        slug = path.removeprefix("/store/").removesuffix("/archive.zip")
         content, first = self.kaggle.archives[slug], 0
         etag = f'"{hashlib.md5(content).hexdigest()}"'
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
@@ -165,6 +193,80 @@ class _Handler(BaseHTTPRequestHandler):
     def _ListSubmissions(self, _: dict[str, Any]) -> None:  # noqa: N802
         newest_first = [{**submission, **self.kaggle.verdict} for submission in reversed(self.kaggle.submissions)]
         self._json({"submissions": [{k: v for k, v in row.items() if k != "content"} for row in newest_first]})
+
+    def _SaveKernel(self, body: dict[str, Any]) -> None:  # noqa: N802
+        answer = {
+            "ref": f"/code/{body['slug']}",
+            "url": "",
+            "versionNumber": 1,
+            "kernelId": 1,
+        } | self.kaggle.push_answer
+        if not answer.get("error"):
+            assert body["slug"] not in self.kaggle.kernels, "pushed twice"
+            self.kaggle.kernels[body["slug"]] = Kernel(body)
+            self.kaggle.on_push(self.kaggle.kernels[body["slug"]])
+        if fault := self._next_fault(late=True):
+            self._break(fault)
+        else:
+            self._json(answer)
+
+    def _GetKernelSessionStatus(self, body: dict[str, Any]) -> None:  # noqa: N802
+        if kernel := self._kernel(body):
+            self._json({"status": kernel.status} | ({"failureMessage": kernel.failure} if kernel.failure else {}))
+
+    def _ListKernelSessionOutput(self, body: dict[str, Any]) -> None:  # noqa: N802
+        if kernel := self._kernel(body):
+            names = sorted(path.name for path in kernel.output.iterdir()) if kernel.output else []
+            where = f"{self.kaggle.store}/output/{body['userName']}/{body['kernelSlug']}"
+            files = [{"fileName": name, "url": f"{where}/{name}?signature={SIGNATURE}"} for name in names]
+            self._json({"files": files, "log": json.dumps(kernel.events)})
+
+    def _GetAcceleratorQuotaStatistics(self, _: dict[str, Any]) -> None:  # noqa: N802
+        self._json({"gpuQuota": {"timeUsed": "11700s", "totalTimeAllowed": "108000s"}})
+
+    def _GetDatasetStatus(self, body: dict[str, Any]) -> None:  # noqa: N802
+        if f"{body['ownerSlug']}/{body['datasetSlug']}" in self.kaggle.datasets:
+            self._json({"status": "READY"})
+        else:
+            self._refuse(404, "Not found")
+
+    def _StartBlobUpload(self, body: dict[str, Any]) -> None:  # noqa: N802
+        token = f"blob-{len(self.kaggle.requests)}-{body['name']}"
+        self._json({"token": token, "createUrl": f"{self.kaggle.upload_to}/blobs/{token}?signature={SIGNATURE}"})
+
+    def _CreateDataset(self, body: dict[str, Any]) -> None:  # noqa: N802
+        assert body["isPrivate"]
+        self.kaggle.datasets[f"{body['ownerSlug']}/{body['slug']}"] = self.kaggle.blobs[body["files"][0]["token"]]
+        self._json({"ref": "", "url": "", "status": "ok"})
+
+    def _kernel(self, body: dict[str, Any]) -> Kernel | None:
+        """The kernel that the request is about; if there is none it is answered."""
+        kernel = self.kaggle.kernels.get(f"{body['userName']}/{body['kernelSlug']}")
+        if kernel is None:
+            self._refuse(404, "Not found")
+        return kernel
+
+    def _stream(self, kernel: Kernel) -> None:
+        """The log of a running kernel as server-sent events, which here end at once."""
+        lines = [f"data: {json.dumps(event)}\n\n" for event in kernel.events]
+        content = "".join([*lines, "data: END_OF_LOG\n\n"]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _file(self, path: Path) -> None:
+        """A file that a kernel wrote."""
+        content = path.read_bytes()
+        self.send_response(200)
+        self.send_header("Last-Modified", formatdate(path.stat().st_mtime, usegmt=True))
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        fault = self._next_fault(late=True)
+        self.wfile.write(content[: len(content) // 2] if fault else content)
+        if fault:
+            self._break(fault)
 
     def _read(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))

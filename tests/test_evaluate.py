@@ -21,16 +21,18 @@ from src.formats.prepared import LABELLED, NativeMasks, read_rows
 from src.formats.split import part_indices, read_split
 from src.formats.submission import read_submission, write_submission
 from src.pictures import FALSE_ALARM, MISS, difference
-from src.postprocess import PostprocessParams, majority, threshold_mask
+from src.postprocess import PostprocessParams, final_mask, majority, threshold_mask
 from stages.evaluate import __main__ as evaluate
 from stages.evaluate.boundary import boundary_iou
 from stages.evaluate.choose_pictures import choose
-from stages.evaluate.dice import count, dice
+from stages.evaluate.dice import count, dice, iou, mean_iou
 from stages.evaluate.threshold import best_threshold, dice_by_threshold
 from stages.submit import __main__ as submit
 from stages.submit.rows import submission
 from tests.conftest import set_params
 from tests.workspace import PARTS, make_workspace
+
+COLUMNS = ("id", "encoded_pixels")
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ class TestHeadline:
         rows, indices = read_rows(LABELLED), part_indices(read_split(), "val")
         params = stage.read_params("postprocess", PostprocessParams)
         maps = read_predictions("residual_unet", "val", expected=len(indices))
-        write_submission(submission(maps, rows.iloc[indices], metrics["threshold"], params), Path("val.csv"))
+        write_submission(submission(maps, rows.iloc[indices], metrics["threshold"], params), COLUMNS, Path("val.csv"))
         masks, scores = NativeMasks(rows), []
         for index, code in zip(indices, read_submission(Path("val.csv"))["encoded_pixels"], strict=True):
             target = masks[index]
@@ -81,6 +83,46 @@ class TestHeadline:
         files = {path.name for path in (workspace / "plots/evaluation/unet/pictures").iterdir()}
         assert {line.split(",")[0] for line in pictures} == files
         assert {"worst_1.jpg", "median_1.jpg", "best_1.jpg"} <= files
+
+    def test_of_all_pixels_of_the_part_taken_as_one_photo(self, workspace):
+        evaluate.main("unet")
+        metrics, rows = read_metrics("unet"), read_rows(LABELLED)
+        indices = part_indices(read_split(), "holdout")
+        maps, masks = read_predictions("unet", "holdout", expected=len(indices)), NativeMasks(rows)
+        params = stage.read_params("postprocess", PostprocessParams)
+        pairs = [
+            (final_mask(p, masks[i].shape, metrics["threshold"], params), masks[i])
+            for p, i in zip(maps, indices, strict=True)
+        ]
+        predicted, true = (
+            np.concatenate([mask.ravel() for mask in side]).astype(bool) for side in zip(*pairs, strict=True)
+        )
+
+        def overlap(a, b):
+            return (a & b).sum() / (a | b).sum()
+
+        holdout, person = metrics["holdout"], overlap(predicted, true)
+        assert holdout["iou_dataset"] == pytest.approx(person)
+        assert holdout["dice_dataset"] == pytest.approx(2 * person / (1 + person))
+        assert holdout["miou_dataset"] == pytest.approx((person + overlap(~predicted, ~true)) / 2)
+        assert holdout["iou_dataset"] != holdout["iou"], "that is the mean over photos"
+
+    def test_mean_iou_of_masks_without_a_person_or_without_background(self):
+        nobody, full = np.zeros((4, 4), np.uint8), np.ones((4, 4), np.uint8)
+        assert mean_iou(count(nobody, nobody)) == mean_iou(count(full, full)) == 1
+        assert mean_iou(count(nobody, full)) == iou(count(nobody, full)) == 0
+
+    def test_submit_writes_the_columns_that_the_params_name(self, workspace):
+        evaluate.main("unet")
+        set_params(workspace, {"submission.columns": ["id", "rle"]})
+        submit.main("unet")
+        assert Path("submissions/unet.csv").read_text().startswith("id,rle\n")
+
+    @pytest.mark.parametrize("columns", [["id"], ["id", "id"], ["id", "a,b"], ["id", "rle", "more"], "id"])
+    def test_other_columns_are_refused_in_one_line(self, workspace, columns):
+        set_params(workspace, {"submission.columns": columns})
+        with pytest.raises(stage.UserError, match=r"params.yaml: submission\.columns"):
+            submit.main("unet")
 
 
 class TestThreshold:

@@ -601,7 +601,7 @@ def test_a_submission_that_does_not_fit_the_test_photos_is_not_sent(tmp_path, te
     (tmp_path / "unet.csv").write_text(text)
     photos = pd.DataFrame({"file": ["9.png", "10.png", "11.png"], "height": [3, 4, 2], "width": [4, 5, 2]})
     with pytest.raises(UserError, match=f"{says}.*run dvc repro submit@unet"):
-        check_submission(tmp_path / "unet.csv", photos)
+        check_submission(tmp_path / "unet.csv", photos, ["id", "encoded_pixels"])
 
 
 def test_a_damaged_model_stops_the_upload_of_what_it_predicted(ready):

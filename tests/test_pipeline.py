@@ -47,7 +47,7 @@ class TestRepro:
         for variant in VARIANTS:
             for part in ("holdout", "val"):
                 scores = metrics(project, variant)[part]
-                assert set(HEADLINE) | {"dice_pooled", "photos", "photo_dice", "traits"} == set(scores)
+                assert set(HEADLINE) | {"photos", "photo_dice", "traits"} == set(scores)
                 assert np.mean(scores["photo_dice"]) == pytest.approx(scores["dice"], abs=1e-6)
                 assert 0 <= scores["dice_low"] <= scores["dice"] <= scores["dice_high"] <= 1
                 assert set(scores["traits"]) <= {"small", "cut", "grey", "glare"}

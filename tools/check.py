@@ -11,6 +11,7 @@ from typing import Any
 
 from src import sources, stage
 from src.compute import ComputeParams
+from src.formats.submission import SubmissionParams
 from src.images import ImageSize, Megapixels
 from src.losses import build_loss, known_losses
 from src.models import architecture, check_arguments, known_variants
@@ -45,6 +46,7 @@ SECTIONS: dict[str, type] = {
     "compute": ComputeParams,
     "predict": PredictParams,
     "postprocess": PostprocessParams,
+    "submission": SubmissionParams,
 }
 RENAMED = {  # keys of older versions, and what takes their place
     "profile": "source (synthetic, local or kaggle: where photos come from) and budget (cpu or gpu: how much training)",

@@ -3,7 +3,7 @@
 threshold       a pixel is person from this probability on
 holdout, val    the HEADLINE of that part
 details         a list of one dictionary, because DVC's tables show numbers and leave lists out:
-    holdout, val       dice_pooled, photos, photo_dice (that of each photo), and traits: `dice` and `photos` for each
+    holdout, val       photos, photo_dice (that of each photo), and traits: `dice` and `photos` for each
     threshold_curve    mean val Dice at each of THRESHOLDS, before the clean-up
     curves             those of src/formats/curves.py, a value per epoch; none for an ensemble
     cost               that of src/formats/predictions.py; nothing in files of before there was one
@@ -23,7 +23,11 @@ from src.stage import Section, UserError
 
 METRICS = Path("metrics")
 PARTS = ("holdout", "val")
-HEADLINE = ("dice", "dice_low", "dice_high", "dice_raw", "iou", "boundary_iou", "precision", "recall")
+# Means over photos; those called dataset are of all pixels of the part, taken as one photo.
+HEADLINE = (
+    *("dice", "dice_low", "dice_high", "dice_raw", "iou", "boundary_iou", "precision", "recall"),
+    *("dice_dataset", "iou_dataset", "miou_dataset"),
+)
 # A map's pixel is a byte; each threshold lies halfway between two bytes, so that 0.5 means "128 or more".
 THRESHOLDS = np.round((np.arange(1, 256) - 0.5) / 255, 4)
 

@@ -1,19 +1,39 @@
-"""The competition's CSV: a header, then one row per test photo, `id` being the file name with its extension."""
+"""The competition's CSV: a header, then a row per test photo: its file name with the extension, its mask encoded."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+from pydantic import AfterValidator, Field
 
 from src.files import replacing
 from src.formats.tables import read_table
+from src.stage import Section
 
 SUBMISSIONS = Path("submissions")
 
 
-def write_submission(table: pd.DataFrame, path: Path) -> None:
-    """Writes `table`, with the columns `id` and `encoded_pixels`, as the competition wants it."""
+def _differ(columns: list[str]) -> list[str]:
+    if columns[0] == columns[1]:
+        raise ValueError("must be two different names")
+    return columns
+
+
+class SubmissionParams(Section):
+    """The block `submission` of params.yaml; `columns` are the names of the file's and of the mask's."""
+
+    columns: Annotated[
+        list[Annotated[str, Field(pattern=r"^\w[\w .-]{0,63}$")]],
+        Field(min_length=2, max_length=2),
+        AfterValidator(_differ),
+    ]
+
+
+def write_submission(rows: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+    """Writes `rows`, a photo's name and its encoded mask in each, under the header `columns`."""
     with replacing(path) as partial:
-        table.to_csv(partial, index=False)
+        rows.to_csv(partial, index=False, header=list(columns))
 
 
 def read_submission(path: Path) -> pd.DataFrame:

@@ -6,17 +6,18 @@ import numpy as np
 
 
 class Counts(NamedTuple):
-    """Pixels that are person in both masks, only in the predicted one, and only in the true one."""
+    """Pixels that are person in both masks, only in the predicted one, only in the true one, and in neither."""
 
     true_positive: int
     false_positive: int
     false_negative: int
+    true_negative: int
 
 
 def count(predicted: np.ndarray, target: np.ndarray) -> Counts:
     """The counts of two masks (H, W; 0 and 1)."""
     both, ours, true = (int(np.count_nonzero(mask)) for mask in (predicted & target, predicted, target))
-    return Counts(both, ours - both, true - both)
+    return Counts(both, ours - both, true - both, target.size - ours - true + both)
 
 
 def dice(counts: Counts) -> float:
@@ -26,7 +27,13 @@ def dice(counts: Counts) -> float:
 
 def iou(counts: Counts) -> float:
     """TP / (TP + FP + FN), the Jaccard index; 1 if both masks are empty."""
-    return _ratio(counts.true_positive, sum(counts))
+    return _ratio(counts.true_positive, counts.true_positive + counts.false_positive + counts.false_negative)
+
+
+def mean_iou(counts: Counts) -> float:
+    """The mean of the IoU of person and that of background."""
+    swapped = counts._replace(true_positive=counts.true_negative, true_negative=counts.true_positive)
+    return (iou(counts) + iou(swapped)) / 2
 
 
 def precision(counts: Counts) -> float:

@@ -11,7 +11,7 @@ from src.bootstrap import interval
 from src.formats.prepared import TRAITS, NativeMasks
 from src.postprocess import PostprocessParams, clean, threshold_mask, upsample
 from stages.evaluate.boundary import boundary_iou
-from stages.evaluate.dice import Counts, count, dice, iou, precision, recall
+from stages.evaluate.dice import Counts, count, dice, iou, mean_iou, precision, recall
 
 
 def score_photos(
@@ -46,8 +46,8 @@ def score_photos(
 def summarise(scores: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
     """The metrics of one part (see src/formats/metrics.py); `rows` holds the same photos' rows of photos.csv.
 
-    `dice` is the mean over photos (the competition's), with a percentile bootstrap interval over photos; `dice_pooled`
-    is that of all pixels taken as one photo.
+    `dice` is the mean over photos (the competition's), with a percentile bootstrap interval over photos; those called
+    `dataset` are of all pixels taken as one photo, as most papers have it.
     """
     per_photo = scores["dice"].to_numpy()
     low, high = interval(per_photo)
@@ -57,7 +57,9 @@ def summarise(scores: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
         "dice": float(per_photo.mean()),
         "dice_low": low,
         "dice_high": high,
-        "dice_pooled": dice(pooled),
+        "dice_dataset": dice(pooled),
+        "iou_dataset": iou(pooled),
+        "miou_dataset": mean_iou(pooled),
         **{name: float(scores[name].to_numpy().mean()) for name in means},
         "photos": len(scores),
         "photo_dice": per_photo.round(6).tolist(),

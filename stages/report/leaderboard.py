@@ -55,15 +55,16 @@ def markdown(board: dict[str, Any]) -> str:
         "",
         "Mean Dice per photo on the holdout at the photos' own size, with its 95 % bootstrap interval.",
         "",
-        "| # | variant | Dice | 95 % interval | parameters | GFLOP | before clean-up | IoU | boundary IoU | precision "
-        "| recall | val Dice |",
-        "|--:|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "| # | variant | Dice | 95 % interval | parameters | GFLOP | before clean-up | IoU | boundary IoU "
+        "| all pixels: Dice | mIoU | precision | recall | val Dice |",
+        "|--:|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for place, row in enumerate(board["variants"], start=1):
         size, work = ("", "") if row["gflop"] is None else (f"{row['parameters'] / 1e6:.2f} M", f"{row['gflop']:.1f}")
         lines.append(
             f"| {place} | {row['variant']} | **{row['dice']:.4f}** | {row['dice_low']:.3f} - {row['dice_high']:.3f} "
             f"| {size} | {work} | {row['dice_raw']:.4f} | {row['iou']:.4f} | {row['boundary_iou']:.4f} "
-            f"| {row['precision']:.4f} | {row['recall']:.4f} | {row['val_dice']:.4f} |"
+            f"| {row['dice_dataset']:.4f} | {row['miou_dataset']:.4f} | {row['precision']:.4f} "
+            f"| {row['recall']:.4f} | {row['val_dice']:.4f} |"
         )
     return "\n".join([*lines, "", headline(board), ""])

@@ -9,7 +9,7 @@ from src.postprocess import PostprocessParams, final_mask
 
 
 def submission(maps: np.ndarray, rows: pd.DataFrame, threshold: float, params: PostprocessParams) -> pd.DataFrame:
-    """The rows `id, encoded_pixels` for the maps, uint8 (N, S, S), of the test photos in `rows`, at their own size."""
+    """Name and encoded mask, at its own size, of each test photo in `rows`; their maps are uint8 (N, S, S)."""
 
     def encoded(item: tuple[np.ndarray, int, int]) -> str:
         probability, height, width = item

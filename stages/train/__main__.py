@@ -27,6 +27,7 @@ from stages.train.schedule import TrainParams
 from stages.train.start import begin, check_start, described
 from stages.train.trainer import Best, Trainer
 
+LICENSES = {"kaggle": "trained on Supervisely's photos of persons: not for commercial use"}  # by source
 LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "dvclive", "safetensors")
 TOO_LARGE = (
     "lower the budget's train.batch_size and raise train.accumulate as much, or lower image_size or the width in the "
@@ -121,6 +122,8 @@ def main(variant: str) -> None:
     about = settings.as_json() | {"params_hash": hash_of(settings.as_json())}
     about |= {"image_size": read_photos(LABELLED).shape[1], "versions": versions}
     about |= {"device": device_name(fabric), "precision": precision_name(fabric)}
+    source = stage.read_params("source", stage.Name)
+    about |= {"source": source, "license": LICENSES.get(source, "that of the photos it was trained on")}
     run = run_hash(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
     plots = TRAINING / variant
     folds = choose_folds(read_split(len(read_photos(LABELLED))), settings.train.folds)

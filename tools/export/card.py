@@ -14,7 +14,7 @@ CLASSES = {0: "person"}  # the one class that has a probability; all else is bac
 # The licence of what was learned from photos of each source, in the Hub's words, and in ours.
 LICENCES = {
     "synthetic": ("mit", "Drawn people: the photos are drawn by this project's own code, under the MIT license."),
-    "kaggle": ("other", "Photos of a Kaggle competition or dataset: its rules say what its photos may be used for."),
+    "kaggle": ("other", "Supervisely's photos of persons, by way of Kaggle: not for commercial use."),
     "local": ("other", "Photos of somebody's own: whoever took them, and whoever is on them, says what is allowed."),
 }
 UNKNOWN = ("other", "Photos of a source that this project does not know; add their licence here.")

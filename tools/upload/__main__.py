@@ -10,7 +10,7 @@ from pathlib import Path
 from src import stage
 from src.formats.metrics import read_metrics
 from src.formats.prepared import TEST, read_rows
-from src.formats.submission import SUBMISSIONS
+from src.formats.submission import SUBMISSIONS, SubmissionParams
 from src.sources.kaggle import Params
 from tools.upload.hand_in import await_score, check_model, check_submission, hand_in
 from tools.upload.record import RECORD, Row, alone, current_commit, dated_copy, write_record
@@ -32,7 +32,7 @@ def main(*arguments: str) -> None:
         raise stage.UserError(f"{TEST / 'photos.csv'} is missing; run dvc repro prepare, or dvc pull prepare")
     competition = None if options.dry_run else destination()
     source = SUBMISSIONS / f"{options.variant}.csv"
-    check_submission(source, read_rows(TEST))
+    check_submission(source, read_rows(TEST), stage.read_params("submission", SubmissionParams).columns)
     check_model(options.variant)
     with alone():  # until it is recorded: another upload could take the same name
         path, row = dated_copy(source)

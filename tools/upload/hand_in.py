@@ -1,6 +1,7 @@
 """Handing in a submission: what is checked before, what Kaggle is sent, and the wait for its score."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,17 @@ PATIENCE = 900.0  # seconds to wait for a score
 INTERVAL = 10.0  # seconds between two looks
 
 
-def check_submission(path: Path, photos: pd.DataFrame) -> None:
-    """Raises UserError that names the first thing about the CSV at `path` that does not fit the test photos."""
+def check_submission(path: Path, photos: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raises UserError that names the first thing about the CSV at `path` that does not fit `columns` or the photos."""
     again = f"run dvc repro submit@{path.stem}"
     if not path.exists():
         raise UserError(f"{path} is missing; {again}")
     table = read_submission(path)
-    if list(table.columns) != ["id", "encoded_pixels"]:
-        raise UserError(f"{path}: its columns are {', '.join(table.columns)}, not id, encoded_pixels; {again}")
+    if list(table.columns) != list(columns):
+        raise UserError(f"{path}: its columns are {', '.join(table.columns)}, not {', '.join(columns)}; {again}")
     if len(table) != len(photos):
         raise UserError(f"{path}: {len(table)} rows for {len(photos)} test photos; {again}")
-    rows = zip(table["id"], table["encoded_pixels"], photos["file"], photos["height"], photos["width"], strict=True)
+    rows = zip(*(table[column] for column in columns), photos["file"], photos["height"], photos["width"], strict=True)
     for line, (name, code, file, height, width) in enumerate(
         tqdm(rows, "check", len(table), unit="photo", disable=None), start=2
     ):

@@ -1,7 +1,7 @@
 """Photos from Kaggle, through its own client: the competition's, or the public dataset they were taken from.
 
-What has arrived is kept in .cache/kaggle, outside the stage's outs, until it is unpacked and fits: a download that
-broke off goes on from there.
+In a kernel of Kaggle's they are read where it mounts them. Elsewhere, what has arrived is kept in .cache/kaggle,
+outside the stage's outs, until it is unpacked and fits: a download that broke off goes on from there.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import requests
 from pydantic import Field
@@ -62,13 +62,46 @@ class Params(Section):
             return f"kaggle.com/competitions/{self.slug}/rules"
         return f"kaggle.com/datasets/{self.slug}"
 
+    @property
+    def refused(self) -> str:
+        """What to do if Kaggle does not give it to this user."""
+        does = "join the competition and accept its rules" if self.kind == "competition" else "agree to its conditions"
+        return f"{does} at {self.page}"
+
+    @property
+    def missing(self) -> str:
+        """What to say and do if Kaggle does not have it."""
+        return f"Kaggle has no {self.kind} {self.slug!r} (404): correct params.yaml: kaggle.{self.kind}"
+
+
+class Resource(Protocol):
+    """What a call to Kaggle is about: its name there, and what to say if Kaggle refuses it (403) or has none (404)."""
+
+    @property
+    def slug(self) -> str: ...
+
+    @property
+    def refused(self) -> str: ...
+
+    @property
+    def missing(self) -> str: ...
+
 
 class UploadCutError(Exception):
     """The client could not hand over the file; it says so in its answer, without a reason."""
 
 
 def fetch(params: Params, scratch: Path) -> Path:
-    """A folder under `scratch` in the competition's layout; raises UserError that says what to do if there is none."""
+    """A folder in the competition's layout, under `scratch` or where Kaggle mounts it; raises UserError that says what
+    to do if there is none.
+    """
+    if (mount := mounted(params)).is_dir():
+        try:
+            return arranged(mount, scratch, params)
+        except UserError as error:
+            raise UserError(f"what Kaggle mounts for {params.slug} has changed: {error}") from None
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        raise UserError(f"{params.slug} is not among the inputs of this kernel: {params.refused}, and add it")
     archive = download(params)
     try:
         folder = unpack(archive, scratch / "unpacked", NOT_NEEDED)
@@ -78,8 +111,7 @@ def fetch(params: Params, scratch: Path) -> Path:
         archive.unlink()
         raise UserError(f"{error}; it is removed, so run the same command again to download it afresh") from None
     try:
-        root = find_layout(folder) if params.kind == "competition" else set_aside(folder, scratch / "divided", params)
-        list_raw(root)
+        root = arranged(folder, scratch, params)
     except UserError as error:
         # What it says to do is meant for a folder of the user's own.
         problem = re.sub(rf"{re.escape(str(scratch))}/\w+/?", "", re.split("; |: add it", str(error))[0])
@@ -91,8 +123,24 @@ def fetch(params: Params, scratch: Path) -> Path:
     return root
 
 
+def mounted(params: Params) -> Path:
+    """Where a kernel of Kaggle's finds what `params` name, in the old or the new place; elsewhere there is nothing."""
+    root, name = Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input")), "/".join(params.slug.split("/")[:2])
+    places = (root / f"{params.kind}s" / name, root / name.split("/")[-1])
+    return next((place for place in places if place.is_dir()), places[0])
+
+
+def arranged(folder: Path, scratch: Path, params: Params) -> Path:
+    """The photos in `folder` in the competition's layout; raises UserError for what does not fit."""
+    root = find_layout(folder) if params.kind == "competition" else set_aside(folder, scratch / "divided", params)
+    list_raw(root)
+    return root
+
+
 def set_aside(unpacked: Path, divided: Path, params: Params) -> Path:
-    """The dataset under `unpacked` as `divided`, in the competition's layout: a seeded part of it are the test photos.
+    """The dataset in `unpacked` as `divided`, in the competition's layout: a seeded part of it are the test photos.
+
+    Files are moved if both are in one folder, as after a download, and else copied.
 
     Their masks go to test/masks. Which photos these are depends on their names and the seed alone. Raises UserError if
     there are no folders `images` and `masks` side by side, with the same names in them.
@@ -109,9 +157,10 @@ def set_aside(unpacked: Path, divided: Path, params: Params) -> Path:
     hidden = set(shuffled[: math.ceil(params.test_share * len(stems))])
     for part in (*LAYOUT, TEST_MASKS):
         (divided / part).mkdir(parents=True)
+    transfer = Path.rename if unpacked.parent == divided.parent else shutil.copyfile
     for kind in ("images", "masks"):
         for path in (home / kind).iterdir():
-            path.rename(divided / ("test" if path.stem in hidden else "train") / kind / path.name)
+            transfer(path, divided / ("test" if path.stem in hidden else "train") / kind / path.name)
     return divided
 
 
@@ -156,7 +205,7 @@ def _request_zip(api: Any, params: Params, archive: Path) -> None:
         raise
 
 
-def call_kaggle(call: Callable[[Any], T], params: Params) -> T:
+def call_kaggle(call: Callable[[Any], T], what: Resource) -> T:
     """What `call(api)` returns, `api` being the client, signed in; a fault that may pass is tried again a few times.
 
     Raises UserError that says what to do if it stays, OSError if the disk is full. No message repeats the client's own
@@ -175,7 +224,7 @@ def call_kaggle(call: Callable[[Any], T], params: Params) -> T:
                 raise
             wait = max(pause or 0, _asked_pause(error))
             if pause is None or wait > LONGEST_PAUSE or not _may_pass(error):
-                raise UserError(_advice(error, api, params, number)) from None
+                raise UserError(_advice(error, api, what, number)) from None
             print(f"{_fault(error)}; trying again in {wait:g} s", file=sys.stderr)
             time.sleep(wait)
     raise AssertionError("the last attempt returns or raises")
@@ -259,7 +308,7 @@ def _fault(error: Exception) -> str:
     return f"Kaggle's client failed ({type(error).__name__}{where})"
 
 
-def _advice(error: Exception, api: Any, params: Params, attempts: int) -> str:
+def _advice(error: Exception, api: Any, what: Resource, attempts: int) -> str:
     """What happened and what to do next, in one line."""
     status, fault, again = _status(error), _fault(error), "run the same command again"
     if _may_pass(error):
@@ -269,14 +318,9 @@ def _advice(error: Exception, api: Any, params: Params, attempts: int) -> str:
     if status == 401:
         return f"Kaggle did not accept your credentials (401): {SIGN_IN}, then {again}"
     if status == 403:
-        enter = (
-            "join the competition and accept its rules" if params.kind == "competition" else "agree to its conditions"
-        )
-        return (
-            f"Kaggle does not give you {params.slug} (403): {enter} at {params.page}, then {again}{_said(error, api)}"
-        )
+        return f"Kaggle does not give you {what.slug} (403): {what.refused}, then {again}{_said(error, api)}"
     if status == 404:
-        return f"Kaggle has no {params.kind} {params.slug!r} (404): correct params.yaml: kaggle.{params.kind}"
+        return what.missing
     return f"{fault}{_said(error, api)}; docs/kaggle.md says more; then {again}"
 
 
