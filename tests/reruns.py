@@ -88,6 +88,7 @@ CHANGES = [
     param("predict.mirror", False),
     param("predict.scale", 2.0),
     param("postprocess.threshold", 0.4),
+    param("submission.columns", ["id", "rle"]),
     param("models.unet.dropout", 0.3),
     param("cpu.models.unet.width", 3),
     param("cpu.train.learning_rate", 0.01),

@@ -40,7 +40,8 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gpu")
     for name in ("benchmarks", "src", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", "dvc.yaml", ".dvcignore", ".gitignore"):
+    (folder / "models/starters").mkdir(parents=True)
+    for name in ("params.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "models/starters/none"):
         shutil.copy(ROOT / name, folder / name)
     python = folder / "bin/python"
     python.parent.mkdir()

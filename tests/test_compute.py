@@ -202,8 +202,7 @@ class TestTwoProcesses:
         own = model_file(project).read_bytes()
         model_file(project).unlink()
         launcher = ("torchrun", "--standalone", "--nproc-per-node", "2", "-m", "stages.train")
-        result = project.run(*launcher, "unet_plus_plus")
-        assert "MEMBER: 2/2" in result.stderr
+        project.run(*launcher, "unet_plus_plus")
         assert model_file(project).read_bytes() == own
         assert load_model(model_file(project))[0].state_dict().keys() == kept["model"][0].state_dict().keys()
 

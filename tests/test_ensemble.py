@@ -9,6 +9,7 @@ import torch
 import yaml
 from lightning_fabric import Fabric
 
+from src.compute import best_precision
 from src.formats.model import load_model
 from src.formats.prepared import PHOTOS
 from src.formats.split import choose_folds, part_indices
@@ -59,8 +60,8 @@ class TestFolds:
         assert np.abs(maps(project, "unet", "holdout") - mean).max() <= 1
 
     def predicted(self, model, photos, params):
-        fabric = Fabric(accelerator="cpu", devices=1)
-        with torch.inference_mode():
+        fabric = Fabric(accelerator="cpu", devices=1, precision=best_precision("cpu"))
+        with torch.inference_mode(), fabric.autocast():
             return predict(fabric, model.eval(), photos, params, "")
 
     def test_the_folds_leave_the_holdout_alone_and_differ_in_val(self, project):

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from tests.test_report import DESKTOP, PHONE, browser, find, needs_browser, open_page  # noqa: F401 - the fixture
+from tests.browser import browser, needs_browser  # noqa: F401 - the fixture
+from tests.test_report import DESKTOP, PHONE, find, open_page
 
 WIDE = (3000, 300)  # width and height of a picture that fits no window
 

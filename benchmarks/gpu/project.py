@@ -42,7 +42,7 @@ from stages.train.trainer import Metrics, Trainer
 SMALLEST = {"width": 2, "mid": 2}
 ENCODER = "tf_efficientnet_lite0"  # whose weights --encoder-weights holds
 ENCODER_LR_FACTOR = 0.3
-NEEDED = (".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "src", "stages")  # by the pipeline
+NEEDED = (".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "src", "stages", "models/starters/none")
 
 
 def params() -> dict[str, Any]:
@@ -86,9 +86,12 @@ def model(variant: str, options: Options, *, narrow: bool = False, pretrained: P
     if "encoder_weights" in size:
         size["encoder_weights"] = None
     if pretrained:
-        size |= {"encoder": ENCODER, "encoder_weights": str(pretrained), "encoder_lr_factor": ENCODER_LR_FACTOR}
+        size |= {"encoder": ENCODER, "encoder_lr_factor": ENCODER_LR_FACTOR}
     torch.manual_seed(0)
-    return models.build(variant, models.check_arguments(variant, params()["models"][variant], size, FULL))
+    made = models.build(variant, models.check_arguments(variant, params()["models"][variant], size, FULL))
+    if pretrained:
+        made.load_encoder(pretrained)
+    return made
 
 
 def on_device(fabric: Fabric, made: SegmentationModel) -> SegmentationModel:
@@ -305,6 +308,7 @@ class Pipeline:
             if Path(name).is_dir():
                 shutil.copytree(name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
             elif Path(name).exists():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(name, root / name)
         self._set_params(photos, options)
         self._begin()

@@ -102,7 +102,7 @@ def results(subject: Subject) -> list[EvalResult] | None:
     """The scores on holdout, as the Hub lists them."""
     if not subject.metrics:
         return None
-    scores = {"dice": subject.metrics["holdout"]["dice"], "mean_iou": subject.metrics["holdout"]["iou"]}
+    scores = {"dice": subject.metrics["holdout"]["dice"], "mean_iou": subject.metrics["holdout"]["miou_dataset"]}
     return [
         EvalResult(
             task_type="image-segmentation",

@@ -14,6 +14,7 @@ import yaml
 from dvc.exceptions import DvcException
 from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 
+from src.formats.model import STARTERS
 from src.sources.kaggle import cache_folder
 from src.stage import UserError
 
@@ -104,6 +105,12 @@ def check_overrides(overrides: list[str]) -> None:
         raise UserError(f"-S {several[0]}: one value for each key; start a run for each of them")
 
 
+def start_of(run: Run) -> str:
+    """The file of weights that the run starts from."""
+    given = [override.partition("=")[2] for override in run.overrides if override.startswith("start=")]
+    return given[-1] if given else committed_params()["start"]
+
+
 def make_clone(run: Run) -> None:
     """Makes `run.project`; raises UserError if the params do not fit."""
     if (run.folder / "project.bundle").exists():
@@ -113,7 +120,8 @@ def make_clone(run: Run) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     git("clone", "--quiet", "--depth", "1", Path.cwd().resolve().as_uri(), str(run.project.resolve()))
     git("checkout", "--quiet", "--orphan", "sent", folder=run.project)
-    git("rm", "-r", "--force", "--quiet", "--ignore-unmatch", "--", *LEFT_OUT, folder=run.project)
+    unused = {f"models/starters/{path.name}" for path in STARTERS.glob("*.safetensors")} - {start_of(run)}
+    git("rm", "-r", "--force", "--quiet", "--ignore-unmatch", "--", *LEFT_OUT, *unused, folder=run.project)
     sent = git("ls-files", folder=run.project).splitlines()
     if secret := [path for path in sent if SECRET_FILES.fullmatch(Path(path).name)]:
         raise UserError(f"{secret[0]} is in the commit and may hold a secret; git rm --cached it, and commit")
