@@ -6,14 +6,13 @@ from typing import Any
 
 from src import stage
 from src.formats.metrics import METRICS, read_metrics
-from src.formats.model import MODELS
+from src.formats.model import MODELS, STARTERS
 from src.images import Megapixels
 from src.postprocess import PostprocessParams
 from tools.export.card import facts
 from tools.export.graph import WholeWay, write_onnx
 from tools.export.subject import Subject, read_subject
 
-STARTERS = MODELS / "starters"
 KEPT = Path(".cache/app")  # the ONNX files
 CODE = ("src/models/*.py", "stages/predict/*.py", "tools/export/*.py")  # what they are made by
 UNKNOWN = 0.5  # the threshold where none was chosen

@@ -65,7 +65,7 @@ def read_subject(which: str, mirror: bool | None = None) -> Subject:
         abouts=abouts,
         image_size=abouts[0].get("image_size") or stage.read_params("image_size", ImageSize),
         prediction=prediction if mirror is None else prediction.model_copy(update={"mirror": mirror}),
-        threshold=abouts[0].get("threshold") or threshold(metrics),
+        threshold=threshold(metrics) or abouts[0].get("threshold"),  # as the demo
         metrics=metrics,
         source=abouts[0].get("source") or stage.read_params("source", stage.Name),
     )
