@@ -23,6 +23,19 @@ API = "/api/v1/"
 CUT, STALL = "cut", "stall"  # faults that are no status: the connection is closed, or nothing more comes
 
 
+def at_start(*modules: str, timeout: tuple[float, float]) -> str:
+    """Code for the start of the processes of `modules`: the client asks this server, and waits as long as `timeout`."""
+    return f"""
+import os, sys
+if {set(modules)!r} & set(sys.orig_argv):
+    sys.path.insert(0, os.getcwd())
+    from kagglesdk import kaggle_env
+    from src.sources import kaggle
+    kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = os.environ["TEST_KAGGLE_URL"]
+    kaggle.TIMEOUT, kaggle.PAUSES = {timeout!r}, (0.01, 0.01, 0.01)
+"""
+
+
 @dataclass
 class Fault:
     """How the next `times` requests whose path holds `where` fail: with an HTTP status, or CUT or STALL.

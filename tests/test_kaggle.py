@@ -25,25 +25,21 @@ from src.sources.archive import NoRoomError, unpack
 from src.stage import UserError
 from stages.download.place import checksums
 from tests.conftest import ROOT, Project
-from tests.kaggle_server import BASIC, CUT, KEY, REFRESH, SECRETS, STALL, TOKEN, USER, KaggleServer
+from tests.kaggle_server import BASIC, CUT, KEY, REFRESH, SECRETS, STALL, TOKEN, USER, KaggleServer, at_start
 from tools.upload.hand_in import check_submission
 from tools.upload.record import COLUMNS
 
 SLUG, DATASET = "people-2025", "somebody/people"
 # Runs at the start of the stages' processes: another address and shorter waits, nothing else.
-START = """
-import os, sys
-if "stages.download" in sys.orig_argv or "tools.upload" in sys.orig_argv:
-    sys.path.insert(0, os.getcwd())
-    from kagglesdk import kaggle_env
-    from src.sources import kaggle
-    kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = os.environ["TEST_KAGGLE_URL"]
-    kaggle.TIMEOUT, kaggle.PAUSES = (2.0, 0.5), (0.01, 0.01, 0.01)
+START = (
+    at_start("stages.download", "tools.upload", timeout=(2.0, 0.5))
+    + """\
 if "tools.upload" in sys.orig_argv:
     from tools.upload import hand_in as upload
     upload.PATIENCE, upload.INTERVAL = 0.3, 0.05
 exec(os.environ.get("TEST_PATCH", ""))
 """
+)
 PHOTOS = {
     "train/images/1.png": b"photo 1",
     "train/masks/1.png": b"mask 1",

@@ -25,26 +25,22 @@ from src.sources import kaggle
 from src.stage import UserError
 from stages.download.place import checksums
 from tests.conftest import ROOT, Project, copy_project, ran, write_raw
-from tests.kaggle_server import CUT, SECRETS, USER, KaggleServer, Kernel
+from tests.kaggle_server import CUT, SECRETS, USER, KaggleServer, Kernel, at_start
 from tests.test_kaggle import sign_in
 from tools.kaggle_run.derived import notebook, without_torch
 from tools.kaggle_run.pack import fill_in
 
 SLUG = "people-2025"
 # Runs at the start of the tool's process: another address and shorter waits, nothing else.
-START = """
-import os, sys
-if "tools.kaggle_run" in sys.orig_argv or "stages.download" in sys.orig_argv:
-    sys.path.insert(0, os.getcwd())
-    from kagglesdk import kaggle_env
-    from src.sources import kaggle
-    kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = os.environ["TEST_KAGGLE_URL"]
-    kaggle.TIMEOUT, kaggle.PAUSES = (30.0, 30.0), (0.01, 0.01, 0.01)
+START = (
+    at_start("tools.kaggle_run", "stages.download", timeout=(30.0, 30.0))
+    + """\
 if "tools.kaggle_run" in sys.orig_argv:
     from tools.kaggle_run import pack, service
     service.INTERVAL = service.DATASET_INTERVAL = 0.2
     pack.LONGEST_SCRIPT = int(os.environ.get("TEST_LONGEST", pack.LONGEST_SCRIPT))
 """
+)
 
 
 @dataclass
