@@ -14,8 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from benchmarks import machine
 from src import models
-from src.compute import ComputeParams, compile_in_place, device_name, launch, precision_name
+from src.compute import HALF, ComputeParams
 from src.models.blocks import SegmentationModel
+from stages.train.launch import compile_in_place, device_name, launch, precision_name
 
 NARROW, FULL = "cpu", "gpu"  # blocks of params.yaml
 
@@ -86,7 +87,7 @@ def conv_backward(*arguments: Any, out_shape: Any, **_: Any) -> int:
 
 @contextmanager
 def determinism(wanted: bool) -> Iterator[None]:
-    """Within it torch is deterministic or not, as `src.compute.launch` would set it."""
+    """Within it torch is deterministic or not, as `src.compute.settle` would set it."""
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(wanted)
     torch.backends.cudnn.benchmark = not wanted
@@ -100,7 +101,7 @@ def determinism(wanted: bool) -> Iterator[None]:
 def peak(fabric: Fabric) -> float:
     """Operations per second of a large matrix product, the most that `fabric`'s device does in its precision."""
     size = 8192 if fabric.device.type == "cuda" else 2048
-    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision_name(fabric), torch.float32)
+    kind = HALF.get(precision_name(fabric), torch.float32)
     left, right = (torch.randn(size, size, device=fabric.device, dtype=kind) for _ in range(2))
     seconds = []
     for _ in range(8):

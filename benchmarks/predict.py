@@ -12,7 +12,9 @@ import torch
 
 from benchmarks import in_turns, spread
 from benchmarks.network import NARROW, command_line, operations, say_share_of_peak, setting, wait
+from src.compute import Runtime
 from stages.predict.maps import PredictParams, predict, resized
+from stages.train.launch import precision_name
 
 BOUND = 0.95
 
@@ -26,16 +28,17 @@ def main() -> None:
     batch = torch.from_numpy(photos[: run.batch_size]).permute(0, 3, 1, 2).to(run.fabric.device)
     batch = resized(batch, [round(size * params.scale)] * 2).to(torch.uint8)
     model = run.model.eval()
+    runtime = Runtime(run.fabric.device, precision_name(run.fabric))
 
     @torch.inference_mode()
     def forward() -> None:
-        with run.fabric.autocast():
+        with runtime.autocast():
             model(batch)
             if params.mirror:
                 model(batch.flip(-1))
 
     def ours() -> None:
-        predict(run.fabric, model, photos, params, "")
+        predict(runtime, model, photos, params, "")
 
     def bare() -> None:
         for _ in range(run.steps):

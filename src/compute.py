@@ -1,22 +1,20 @@
-"""Where the arithmetic happens: device, precision and determinism, by Lightning Fabric."""
+"""Where the arithmetic happens: device, precision and determinism."""
 
-import logging
 import os
 import re
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import torch
-from lightning_fabric import Fabric
 from pydantic import Field
-from torch import nn
 
 from src.gpus import take_gpu
-from src.stage import Section, UserError, end_with_parent
+from src.stage import Section, UserError
 
+Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 CPU_BF16 = {"avx512_bf16", "amx_bf16"}  # either multiplies bf16 in hardware
 
 
@@ -27,66 +25,58 @@ class ComputeParams(Section):
     devices: Annotated[int, Field(ge=1, le=64)]
     threads: Annotated[int, Field(ge=1, le=1024)] | None
     num_nodes: Annotated[int, Field(ge=1, le=1024)]
-    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"]
+    precision: Literal["auto"] | Precision
     cuda_graphs: bool
     compile: bool
     deterministic: bool
     checkpoint_seconds: Annotated[float, Field(ge=0, le=86400)]
 
-    @property
-    def on_one_device(self) -> "ComputeParams":
-        """The same, for work that takes seconds and is not spread over devices."""
-        return self.model_copy(update={"devices": 1, "num_nodes": 1})
+
+class Runtime(NamedTuple):
+    """A device, and the precision in which it computes."""
+
+    device: torch.device
+    precision: str = "32-true"  # in Fabric's words
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Within it, what is safe in 16 bits is computed in them, if `precision` says so."""
+        kind = HALF.get(self.precision)
+        return torch.autocast(self.device.type, dtype=kind) if kind else nullcontext()
 
 
-def launch(params: ComputeParams, alone: bool = True) -> Fabric:
-    """A launched Fabric; raises UserError for devices that this machine does not have or cannot use, and for several
-    machines if this process was not started as one of theirs.
+def one_device(params: ComputeParams, alone: bool = True) -> Runtime:
+    """The device for work that takes seconds and is not spread over several, whatever `params.devices` says.
 
-    One GPU is one that this process has to itself, for which it may have to wait; or if not `alone`, the first, whoever
-    else uses it. Several are the first `params.devices`, whoever else uses them.
+    A GPU is one that this process has to itself, for which it may have to wait; or if not `alone`, the first, whoever
+    else uses it. Raises UserError as `settle` does.
+    """
+    kind, precision = settle(params.model_copy(update={"devices": 1}))
+    if kind == "cpu":
+        if params.threads:
+            torch.set_num_threads(params.threads)
+        return Runtime(torch.device(kind), precision)
+    device = torch.device(kind, free_gpu() if alone else 0)
+    torch.cuda.set_device(device)
+    return Runtime(device, precision)
+
+
+def settle(params: ComputeParams) -> tuple[Literal["cpu", "cuda"], Precision]:
+    """The kind of device and the precision that `params` means, with torch as deterministic as it asks for.
 
     `device: auto` takes a CUDA GPU, else the CPU. `precision: auto` takes what that has in hardware: bf16 (GPUs from
     Ampere on, CPUs with AVX512_BF16 or AMX), else fp16 with a gradient scaler (Volta and Turing, such as a T4), else 32
-    bits.
+    bits. Raises UserError for devices that this machine does not have or cannot use.
     """
     device = find_device(params)
-    precision = params.precision if params.precision != "auto" else best_precision(device)
+    precision = best_precision(device) if params.precision == "auto" else params.precision
     if precision == "16-mixed" and device == "cpu":
         raise UserError("params.yaml: compute.precision: 16-mixed needs a GPU; set it to auto or 32-true")
-    if params.num_nodes > 1:
-        check_nodes(params.num_nodes)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
     torch.use_deterministic_algorithms(params.deterministic)
     # Otherwise every new tensor is first filled with NaN, a kernel each, which only helps to find uses of unset memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not params.deterministic
-    devices: int | list[int] = params.devices
-    if device == "cuda" and params.devices == 1:
-        devices = [free_gpu() if alone else 0]
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # or each stage says which precision it takes
-    fabric = Fabric(accelerator=device, devices=devices, num_nodes=params.num_nodes, precision=precision)
-    fabric.launch()
-    if device == "cpu" and params.threads:
-        torch.set_num_threads(params.threads)  # after the launch, where Fabric shares the cores out
-    if not fabric.is_global_zero:
-        end_with_parent()
-    return fabric
-
-
-def check_nodes(count: int) -> None:
-    """Raises UserError if nothing says where the other of `count` machines are: this one would wait for them for ever.
-
-    Says where it waits if something does. SLURM and the like tell Fabric by variables of their own.
-    """
-    if any(name in os.environ for name in ("SLURM_NTASKS", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE", "KUBERNETES_PORT")):
-        return
-    if missing := [name for name in ("MASTER_ADDR", "NODE_RANK") if name not in os.environ]:
-        raise UserError(
-            f"params.yaml: compute.num_nodes is {count}, but {' and '.join(missing)} are not set; start it on each "
-            "machine as docs/scaling.md says, or set num_nodes to 1"
-        )
-    print(f"waiting for {count} machines at {os.environ['MASTER_ADDR']}", file=sys.stderr, flush=True)
+    return device, precision
 
 
 def find_device(params: ComputeParams) -> Literal["cpu", "cuda"]:
@@ -141,7 +131,7 @@ def check_kernels(name: str, capability: tuple[int, int]) -> None:
     )
 
 
-def best_precision(device: str) -> Literal["32-true", "16-mixed", "bf16-mixed"]:
+def best_precision(device: str) -> Precision:
     """The fastest precision that trains well on `device`; of several visible GPUs, the least able decides."""
     if device == "cpu":
         return "bf16-mixed" if cpu_flags() & CPU_BF16 else "32-true"
@@ -156,38 +146,6 @@ def cpu_flags() -> set[str]:
     info = Path("/proc/cpuinfo")
     flags = re.search(r"^flags\s*:(.*)", info.read_text(), re.MULTILINE) if info.exists() else None
     return set(flags[1].split()) if flags else set()
-
-
-def precision_name(fabric: Fabric) -> str:
-    """What `fabric` computes in, in Fabric's words, such as bf16-mixed."""
-    return str(fabric.strategy.precision.precision)
-
-
-def device_name(fabric: Fabric) -> str:
-    """The hardware that the exact bytes of a result depend on: the GPU's name, or the CPU's number of threads.
-
-    A CPU's threads each sum a share of a convolution, so another number of them rounds differently.
-    """
-    if fabric.device.type == "cuda":
-        return torch.cuda.get_device_name(fabric.device)
-    return f"cpu, threads: {torch.get_num_threads()}"
-
-
-def compile_in_place(model: nn.Module, device: torch.device) -> None:
-    """Makes `model` run through torch.compile, its weights' names unchanged; raises UserError where that cannot work.
-
-    Only this object is compiled, not its deep copies. So the averaged model that is validated, and the model that
-    predict loads, run without torch.compile.
-    """
-    try:
-        torch.compile(lambda x: x.sin() + 1)(torch.ones(2, device=device))
-    except Exception as error:  # each part of the tool chain has its own errors
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(
-            f"params.yaml: compute.compile: torch.compile does not work on this machine ({reason}); install a C++ "
-            "compiler such as g++ and Python's headers, or set it to false"
-        ) from error
-    model.compile()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from src import stage
-from src.compute import ComputeParams, launch
+from src.compute import ComputeParams
 from src.formats.prepared import LABELLED, read_rows
 from src.formats.split import read_split
 from stages.download import __main__ as download
@@ -22,6 +22,7 @@ from stages.predict import __main__ as predict
 from stages.prepare import __main__ as prepare
 from stages.split import __main__ as split
 from stages.train import __main__ as train
+from stages.train.launch import launch
 from tests.conftest import ROOT, TINY, set_params, write_raw
 from tools import check
 

@@ -19,11 +19,12 @@ import torch
 import yaml
 
 from src import gpus, models
-from src.compute import ComputeParams, best_precision, find_device, free_gpu, launch
+from src.compute import ComputeParams, best_precision, find_device, free_gpu, one_device
 from src.formats.model import load_model
 from src.losses import build_loss
 from src.stage import UserError
 from stages.train.augment import Augment, AugmentParams
+from stages.train.launch import launch
 from stages.train.schedule import TrainParams
 from stages.train.trainer import Trainer
 from tests.conftest import ROOT, copy_project
@@ -271,7 +272,7 @@ class TestWhichDevice:
 
     def test_16_bits_are_refused_on_a_cpu(self):
         with pytest.raises(UserError, match=r"compute\.precision: 16-mixed needs a GPU"):
-            launch(COMPUTE.model_copy(update={"device": "cpu", "precision": "16-mixed"}))
+            one_device(COMPUTE.model_copy(update={"device": "cpu", "precision": "16-mixed"}))
 
 
 HOLD = """

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from lightning_fabric import Fabric
 
-from src.compute import best_precision
+from src.compute import Runtime, best_precision
 from src.formats.model import load_model
 from src.formats.prepared import PHOTOS
 from src.formats.split import choose_folds, part_indices
@@ -60,9 +59,7 @@ class TestFolds:
         assert np.abs(maps(project, "unet", "holdout") - mean).max() <= 1
 
     def predicted(self, model, photos, params):
-        fabric = Fabric(accelerator="cpu", devices=1, precision=best_precision("cpu"))
-        with torch.inference_mode(), fabric.autocast():
-            return predict(fabric, model.eval(), photos, params, "")
+        return predict(Runtime(torch.device("cpu"), best_precision("cpu")), model.eval(), photos, params, "")
 
     def test_the_folds_leave_the_holdout_alone_and_differ_in_val(self, project):
         rows = split_of(project)

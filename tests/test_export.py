@@ -11,10 +11,10 @@ import onnxruntime
 import pytest
 import torch
 from huggingface_hub import ModelCard
-from lightning_fabric import Fabric
 from torch import nn
 
 from src import models, stage
+from src.compute import Runtime
 from src.formats.metrics import HEADLINE, write_metrics
 from src.formats.model import load_model, save_model
 from src.images import resize_photo
@@ -72,7 +72,7 @@ def by_pipeline(path: Path, image: np.ndarray, **changes) -> np.ndarray:
     """The map, uint8 (H, W), that predict and evaluate make of `image`, uint8 RGB (H, W, 3)."""
     params = PredictParams(**{"mirror": True, "scale": 1.0, "batch_size": 1} | changes)
     small = resize_photo(image, SIZE)[None]
-    return upsample(predict(Fabric(accelerator="cpu"), load_model(path)[0], small, params, "")[0], *image.shape[:2])
+    return upsample(predict(Runtime(torch.device("cpu")), load_model(path)[0], small, params, "")[0], *image.shape[:2])
 
 
 def by_onnx(path: Path, image: np.ndarray) -> np.ndarray:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
+from src.compute import Runtime
 from stages.predict.cost import measure
 from stages.predict.maps import PredictParams, predict
 
@@ -46,7 +46,9 @@ def test_a_cost_by_hand():
 @pytest.mark.parametrize(("scale", "shown"), [(1.0, (32, 40)), (1.25, (40, 50)), (0.5, (16, 20))])
 def test_photos_are_shown_at_scale_and_maps_keep_the_photos_size(scale, shown):
     model, photos = RedIsPerson(), left_half_red()
-    maps = predict(Fabric(accelerator="cpu"), model, photos, PredictParams(mirror=True, scale=scale, batch_size=2), "")
+    maps = predict(
+        Runtime(torch.device("cpu")), model, photos, PredictParams(mirror=True, scale=scale, batch_size=2), ""
+    )
     assert {tuple(photo.shape[-2:]) for photo in model.shown} == {shown}
     assert maps.shape == (3, 32, 40)
     assert maps.dtype == np.uint8
@@ -64,5 +66,5 @@ def test_the_mirror_image_is_turned_back_and_averaged():
     photos = left_half_red()
     for mirror, right in ((False, 0), (True, 128)):
         params = PredictParams(mirror=mirror, scale=1.0, batch_size=3)
-        maps = predict(Fabric(accelerator="cpu"), LeftIsPerson(), photos, params, "")
+        maps = predict(Runtime(torch.device("cpu")), LeftIsPerson(), photos, params, "")
         assert (maps[:, :, 20:] == right).all()

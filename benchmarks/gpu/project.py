@@ -26,7 +26,7 @@ from tqdm import tqdm
 from benchmarks.gpu.runner import Options
 from benchmarks.network import FULL, NARROW, wait
 from src import models
-from src.compute import ComputeParams, compile_in_place, launch
+from src.compute import ComputeParams, Runtime
 from src.formats.split import choose_folds, read_split
 from src.losses import Loss, build_loss
 from src.models.blocks import SegmentationModel
@@ -36,6 +36,7 @@ from stages.predict.maps import PredictParams, predict, resized
 from stages.train.augment import Augment, AugmentParams
 from stages.train.batches import Dataset
 from stages.train.checkpoint import Checkpoint, optimizer_tensors
+from stages.train.launch import compile_in_place, launch
 from stages.train.schedule import TrainParams
 from stages.train.trainer import Metrics, Trainer
 
@@ -276,7 +277,7 @@ def predict_params(options: Options) -> PredictParams:
 
 def predict_all(fabric: Fabric, made: SegmentationModel, photos: np.ndarray, settings: PredictParams) -> np.ndarray:
     """Probability maps, as the stage predict makes them."""
-    return predict(fabric, made, photos, settings, "")
+    return predict(Runtime(fabric.device, precision_of(fabric)), made, photos, settings, "")
 
 
 def predict_bare(

@@ -3,7 +3,7 @@
 import torch
 
 from src import stage
-from src.compute import ComputeParams, explain_out_of_memory, launch
+from src.compute import ComputeParams, explain_out_of_memory, one_device
 from src.formats.model import load_model, model_path
 from src.formats.predictions import write_cost, write_predictions
 from src.formats.prepared import LABELLED, TEST, read_photos
@@ -14,9 +14,9 @@ from stages.predict.maps import PredictParams, predict
 
 def main(variant: str) -> None:
     params = stage.read_params("predict", PredictParams)
-    fabric = launch(stage.read_params("compute", ComputeParams).on_one_device)
+    runtime = one_device(stage.read_params("compute", ComputeParams))
     model, _ = load_model(model_path(variant))
-    model = model.to(fabric.device).to(memory_format=torch.channels_last)
+    model = model.to(runtime.device).to(memory_format=torch.channels_last)
     labelled = read_photos(LABELLED)
     split = read_split(len(labelled))
     photos = {part: labelled[part_indices(split, part)] for part in ("val", "holdout")} | {"test": read_photos(TEST)}
@@ -24,7 +24,7 @@ def main(variant: str) -> None:
         # With train.folds above 1, only the first member has not been trained on the val photos.
         chosen = model.members[0] if part == "val" else model
         with explain_out_of_memory("lower predict.batch_size or predict.scale"):
-            maps = predict(fabric, chosen, these, params, f"{variant} {part}")
+            maps = predict(runtime, chosen, these, params, f"{variant} {part}")
         write_predictions(variant, part, maps)
     write_cost(variant, measure(model, labelled.shape[1]))
 

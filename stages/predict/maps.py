@@ -5,12 +5,12 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from src.compute import Runtime
 from src.stage import Section
 
 
@@ -22,19 +22,19 @@ class PredictParams(Section):
     batch_size: Annotated[int, Field(ge=1, le=4096)]
 
 
-def predict(fabric: Fabric, model: nn.Module, photos: np.ndarray, params: PredictParams, name: str) -> np.ndarray:
+def predict(runtime: Runtime, model: nn.Module, photos: np.ndarray, params: PredictParams, name: str) -> np.ndarray:
     """Probability maps, uint8 (N, H, W), of `photos`, uint8 RGB (N, H, W, 3); 255 is certainly person."""
     maps = np.empty(photos.shape[:3], dtype=np.uint8)
     with (
         tqdm(total=len(photos), desc=name, unit="photo", disable=None) as bar,
         torch.inference_mode(),
-        fabric.autocast(),
+        runtime.autocast(),
     ):
         for start in range(0, len(photos), params.batch_size):
             part = np.array(
                 photos[start : start + params.batch_size]
             )  # a copy: torch cannot use a read-only memory map
-            batch = torch.from_numpy(part).to(fabric.device).permute(0, 3, 1, 2)
+            batch = torch.from_numpy(part).to(runtime.device).permute(0, 3, 1, 2)
             maps[start : start + len(part)] = probability(model, batch, params).cpu().numpy()
             bar.update(len(part))
     return maps

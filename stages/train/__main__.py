@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from src import models, stage
-from src.compute import ComputeParams, compile_in_place, device_name, explain_out_of_memory, launch, precision_name
+from src.compute import ComputeParams, explain_out_of_memory
 from src.files import locked
 from src.formats.curves import CURVES, TRAINING
 from src.formats.model import model_path, save_model
@@ -22,6 +22,7 @@ from src.losses import build_loss
 from stages.train.augment import Augment, AugmentParams
 from stages.train.batches import Dataset, seed_for
 from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, run_hash
+from stages.train.launch import compile_in_place, device_name, launch, precision_name
 from stages.train.logger import Logger
 from stages.train.schedule import TrainParams
 from stages.train.start import begin, check_start, described

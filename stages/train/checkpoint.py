@@ -37,8 +37,8 @@ def hash_of(facts: dict[str, Any]) -> str:
 def run_hash(facts: dict[str, Any], data: Iterable[Path]) -> str:
     """A hash of `facts` (params, versions, device), of the bytes of `data`, and of all project code that is loaded."""
     root = Path.cwd().resolve()
-    modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    code = {Path(file).resolve() for file in modules if file}
+    ours = [module for name, module in sys.modules.items() if name.split(".")[0] in ("__main__", "src", "stages")]
+    code = {Path(file).resolve() for module in ours if (file := getattr(module, "__file__", None))}
     own = sorted(path for path in code if path.is_relative_to(root / "src") or path.is_relative_to(root / "stages"))
     digest = hashlib.sha256(hash_of(facts).encode())
     for path in [*own, *data]:

@@ -10,11 +10,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from src.compute import precision_name
+from src.compute import HALF
 from src.models.blocks import Logits, SegmentationModel
 from src.stage import UserError
+from stages.train.launch import precision_name
 
-HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 # How far the outputs and the gradient may be from the plain ones, in size. Their directions say nothing: where kernels
 # round differently, a deep network in 16 bits soon has another gradient. That of u2net on noise is at right angles to
 # the one in 32 bits, and within 2 % as long.

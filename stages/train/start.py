@@ -47,7 +47,7 @@ def begin(variant: str, arguments: dict[str, Any], path: Path) -> SegmentationMo
         there = about["variant"]
         raise UserError(f"params.yaml: start: {path} is a {there}, not a {variant}; train {there} alone: train@{there}")
     saved = models.check_saved(variant, about["arguments"])
-    for key in arguments.keys() - LEARNING:
+    for key in sorted(arguments.keys() - LEARNING):
         if saved[key] != arguments[key]:
             raise UserError(
                 f"params.yaml: start: {path} has {key} {saved[key]}, and params.yaml says {arguments[key]} for "

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from src import stage
-from src.compute import ComputeParams, launch
+from src.compute import ComputeParams, one_device
 from src.files import check_file
 from src.images import ImageSize, Megapixels, read_photo, resize_photo
 from src.postprocess import PostprocessParams, final_mask
@@ -37,13 +37,13 @@ def main(*arguments: str) -> None:
         stage.read_params("postprocess", PostprocessParams),
     )
     most = stage.read_params("max_megapixels", Megapixels)
-    fabric = launch(stage.read_params("compute", ComputeParams).on_one_device, alone=False)
-    ready, why = named(fabric, options.model, settings) if options.model else choose(fabric, settings)
+    runtime = one_device(stage.read_params("compute", ComputeParams), alone=False)
+    ready, why = named(runtime, options.model, settings) if options.model else choose(runtime, settings)
     print(why)
     for path, files in zip(options.photos, names(options.photos, FOLDER), strict=True):
         pixels = read_photo(path, most)
         seen = resize_photo(pixels, ready.image_size)
-        probability = predict(fabric, ready.model, seen[None], settings.predict, path.name)[0]
+        probability = predict(runtime, ready.model, seen[None], settings.predict, path.name)[0]
         mask = final_mask(probability, pixels.shape[:2], ready.threshold, settings.postprocess)
         write_all(pixels, mask, files)
         print(f"{path}: person in {mask.mean():.1%} of it; see {', '.join(map(str, files))}")

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
+from src.compute import Runtime
 from src.files import check_file
 from src.formats.metrics import METRICS, read_metrics
 from src.formats.model import STARTERS, load_model, model_path
@@ -45,7 +45,7 @@ class Ready(NamedTuple):
     threshold: float
 
 
-def choose(fabric: Fabric, settings: Settings) -> tuple[Ready, str]:
+def choose(runtime: Runtime, settings: Settings) -> tuple[Ready, str]:
     """The better of the starter and the best model trained here, by holdout Dice, and a line that says which and why.
 
     Raises UserError if there is neither.
@@ -55,16 +55,16 @@ def choose(fabric: Fabric, settings: Settings) -> tuple[Ready, str]:
         if variant is None:
             again = f"run dvc repro, or dvc pull train@{settings.release}"
             raise UserError(f"{model_path(settings.release)} is missing; {again}")
-        return make_ready(fabric, model_path(variant), settings), f"{variant} is used; there is no {STARTER}"
-    starter = make_ready(fabric, STARTER, settings)
+        return make_ready(runtime, model_path(variant), settings), f"{variant} is used; there is no {STARTER}"
+    starter = make_ready(runtime, STARTER, settings)
     if variant is None:
         return starter, f"{STARTER} is used; no model was trained here yet"
-    own = make_ready(fabric, model_path(variant), settings)
+    own = make_ready(runtime, model_path(variant), settings)
     scored = [path.exists() for path in (METRICS / f"{variant}.json", LABELLED / PHOTOS, SPLIT)]
     if not all(scored):
         return own, f"{variant} is used; without its holdout photos it cannot be compared with {STARTER}"
     scores = read_metrics(variant)["holdout"]["photo_dice"][:COMPARED]
-    ours, theirs = float(np.mean(scores)), holdout_dice(fabric, starter, settings)
+    ours, theirs = float(np.mean(scores)), holdout_dice(runtime, starter, settings)
     said = f"on {len(scores)} holdout photos {variant} has Dice {ours:.3f}, {STARTER} {theirs:.3f}"
     return (own, f"{variant} is used; {said}") if ours >= theirs else (starter, f"{STARTER} is used; {said}")
 
@@ -83,19 +83,19 @@ def best_variant(release: str) -> str | None:
     return release if model_path(release).exists() else None
 
 
-def named(fabric: Fabric, name: str, settings: Settings) -> tuple[Ready, str]:
+def named(runtime: Runtime, name: str, settings: Settings) -> tuple[Ready, str]:
     """The model of the variant `name`, or in the file `name`; raises UserError if there is none."""
     path = model_path(name) if name in known_variants() else Path(name)
     if not path.exists():
         raise UserError(f"there is no model {path}; name a variant that was trained here, or a model file")
     check_file(path)
-    return make_ready(fabric, path, settings), f"{path} is used, as asked"
+    return make_ready(runtime, path, settings), f"{path} is used, as asked"
 
 
-def make_ready(fabric: Fabric, path: Path, settings: Settings) -> Ready:
+def make_ready(runtime: Runtime, path: Path, settings: Settings) -> Ready:
     """The model in the file `path`; its threshold is that of params.yaml, or else the one chosen for it on val."""
     model, about = load_model(path)
-    moved = model.to(fabric.device).to(memory_format=torch.channels_last)
+    moved = model.to(runtime.device).to(memory_format=torch.channels_last)
     return Ready(path, moved, about.get("image_size", settings.image_size), _threshold(path, about, settings))
 
 
@@ -107,13 +107,13 @@ def _threshold(path: Path, about: dict[str, Any], settings: Settings) -> float:
     return float(about.get("threshold", UNKNOWN_THRESHOLD))
 
 
-def holdout_dice(fabric: Fabric, ready: Ready, settings: Settings) -> float:
+def holdout_dice(runtime: Runtime, ready: Ready, settings: Settings) -> float:
     """Mean Dice of the model on the first COMPARED holdout photos, at their own size."""
     rows = read_rows(LABELLED)
     indices = part_indices(read_split(list(rows["id"])), "holdout")[:COMPARED]
     photos, masks = read_photos(LABELLED), NativeMasks(rows)
     seen = np.stack([resize_photo(photos[index], ready.image_size) for index in indices])
-    maps = predict(fabric, ready.model, seen, settings.predict, "comparing on the holdout")
+    maps = predict(runtime, ready.model, seen, settings.predict, "comparing on the holdout")
     targets = [masks[index] for index in indices]
     found = [
         final_mask(one, target.shape, ready.threshold, settings.postprocess)

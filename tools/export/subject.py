@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from lightning_fabric import Fabric
+import torch
 
 from src import stage
+from src.compute import Runtime
 from src.formats.metrics import METRICS, read_metrics
 from src.formats.model import load_model, model_path
 from src.images import ImageSize, resize_photo
@@ -31,8 +32,8 @@ class Subject(NamedTuple):
 
     def pipeline(self, photo: np.ndarray) -> np.ndarray:
         """The probability, float (H, W), that the pipeline finds for each pixel of `photo`, uint8 RGB (H, W, 3)."""
-        small, fabric = resize_photo(photo, self.image_size)[None], Fabric(accelerator="cpu")
-        maps = [predict(fabric, model, small, self.prediction, self.name)[0].astype(float) for model in self.models]
+        small, runtime = resize_photo(photo, self.image_size)[None], Runtime(torch.device("cpu"))
+        maps = [predict(runtime, model, small, self.prediction, self.name)[0].astype(float) for model in self.models]
         return upsample(np.mean(maps, axis=0).round().astype(np.uint8), *photo.shape[:2]) / 255
 
 
