@@ -3,6 +3,7 @@
 Every stage depends on this file, so a change here reruns all of them: keep it tiny.
 """
 
+import atexit
 import ctypes
 import errno
 import inspect
@@ -11,6 +12,7 @@ import re
 import reprlib
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from functools import cache, reduce
 from pathlib import Path
@@ -127,6 +129,19 @@ def signature_schema(function: Callable[..., Any], skip: tuple[str, ...] = ("sel
 
 
 def run(main: Callable[..., None]) -> None:
+    """Runs a stage's main as `guarded` does, and ends the process, as multiprocessing ends its own.
+
+    Python would first take every object apart, which lasts a second where torch is loaded.
+    """
+    guarded(main)
+    threading._shutdown()  # type: ignore[attr-defined] # waits for threads
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def guarded(main: Callable[..., None]) -> None:
     """Runs a stage's main with the command line's arguments.
 
     What the user or the machine is to blame for becomes one line and exit status 1: a UserError, a full disk, a file

@@ -51,9 +51,9 @@ def snapshot(root: Path) -> dict[str, bytes]:
 
 
 def fails(main, says) -> None:
-    """Runs a stage's main as its script does; it must end with one line that has all of `says`."""
+    """Runs a stage's main as its script does, in this process; it must end with one line that has all of `says`."""
     with pytest.raises(SystemExit) as exit_status:
-        stage.run(main)
+        stage.guarded(main)
     message = str(exit_status.value)
     assert message.startswith("error: ")
     assert "\n" not in message
@@ -538,4 +538,4 @@ def test_a_stage_before_those_it_needs(workspace, main, missing):
 
 def test_a_missing_file_of_our_own_is_a_traceback(workspace):
     with pytest.raises(FileNotFoundError):
-        stage.run(lambda: Path("stages/report/report.htm").read_text())
+        stage.guarded(lambda: Path("stages/report/report.htm").read_text())

@@ -41,7 +41,7 @@ def of_each(stages, variants) -> set[str]:
     ("changes", "trained", "scored_again"),
     [
         ({"postprocess__threshold": 0.45}, [], VARIANTS),
-        ({"variants": [*VARIANTS, "leaky_unet"]}, ["leaky_unet"], []),
+        pytest.param({"variants": [*VARIANTS, "leaky_unet"]}, ["leaky_unet"], [], marks=pytest.mark.slow),
         pytest.param({"loss": "bce"}, VARIANTS, [], marks=pytest.mark.slow),
         pytest.param({"variants": VARIANTS[:1], "ensembles": {}}, [], [], marks=pytest.mark.slow),
         pytest.param({"release": "unet"}, [], [], marks=pytest.mark.slow),

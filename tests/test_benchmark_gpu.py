@@ -18,6 +18,7 @@ from benchmarks.gpu.report import tables
 from benchmarks.gpu.runner import Options, Part, run_parts
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow  # the whole command, even in miniature, takes minutes on a CPU
 PARTS = ("exact", "loop", "pipeline", "minutes", "sync", "predict")
 VARIANTS = 8
 

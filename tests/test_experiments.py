@@ -98,9 +98,19 @@ def test_an_experiment_on_one_variant_trains_that_variant_alone(project):
     ("override", "dvc_says", "check_says"),
     [
         ("loss=combind", "src/losses/combind.py", "loss: there is no 'combind'; choose from bce, bce_dice, combined, "),
-        ("source=x", "src/sources/x", "source: there is no 'x'; choose from kaggle, local, synthetic"),
-        ("budget=x", "x.train", "budget: there is no 'x'; choose from cpu, gpu"),
-        ("variants=[unet,vnet]", "src/models/vnet.py", "variants: there is no 'vnet'; choose from attention_unet, "),
+        pytest.param(
+            "source=x",
+            "src/sources/x",
+            "source: there is no 'x'; choose from kaggle, local, synthetic",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("budget=x", "x.train", "budget: there is no 'x'; choose from cpu, gpu", marks=pytest.mark.slow),
+        pytest.param(
+            "variants=[unet,vnet]",
+            "src/models/vnet.py",
+            "variants: there is no 'vnet'; choose from attention_unet, ",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_misspelt_name_runs_nothing_and_make_check_names_the_valid_ones(project, override, dvc_says, check_says):

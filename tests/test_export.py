@@ -26,6 +26,7 @@ from tests.workspace import make_workspace
 from tools.export import __main__ as export
 
 SIZE = 64
+QUICK = ("unet", "efficientnet_unet")  # several models in one file; an encoder
 SHAPES = [(64, 64), (150, 97), (41, 200), (30, 30)]  # as large as the model's photos, larger, in between, smaller
 # Largest difference of a probability, share of pixels that agree, Dice of the two masks. OpenCV rounds a photo's pixels
 # its own way where it enlarges, and the models here, random ones that were made to decide, exaggerate that.
@@ -90,7 +91,9 @@ def assert_same(found: np.ndarray, wanted: np.ndarray) -> None:
     assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) >= DICE
 
 
-@pytest.mark.parametrize("variant", models.known_variants())
+@pytest.mark.parametrize(
+    "variant", [pytest.param(v, marks=[] if v in QUICK else pytest.mark.slow) for v in models.known_variants()]
+)
 def test_onnxruntime_gives_the_pipelines_mask_at_any_size(project, variant):
     members = 2 if variant == "unet" else 1  # as many as folds were trained
     path = save(variant, members, **({"color": "gray"} if variant == "unet_paper" else {}))

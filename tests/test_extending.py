@@ -140,19 +140,36 @@ def test_the_new_source_supplies_photos_and_says_what_is_wrong_with_its_key(fres
 @pytest.mark.parametrize(
     ("page", "change", "says"),
     [
-        ("model", ("Color, ", ""), "line 9: NameError: name 'Color' is not defined"),
-        ("model", ("torch import", "torhc import"), "line 3: ModuleNotFoundError: No module named 'torhc'"),
+        pytest.param(
+            "model", ("Color, ", ""), "line 9: NameError: name 'Color' is not defined", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "model",
+            ("torch import", "torhc import"),
+            "line 3: ModuleNotFoundError: No module named 'torhc'",
+            marks=pytest.mark.slow,
+        ),
         (
             "model",
             ("super().__init__(color)", "super().__init__(color"),
             "line 10: SyntaxError: '(' was never closed",
         ),
-        ("model", ("(SegmentationModel)", "(nn.Module)"), "one class must extend SegmentationModel, but 0 do"),
+        pytest.param(
+            "model",
+            ("(SegmentationModel)", "(nn.Module)"),
+            "one class must extend SegmentationModel, but 0 do",
+            marks=pytest.mark.slow,
+        ),
         ("loss", ("def my_loss", "def our_loss"), "the function my_loss is missing"),
-        ("loss", ("ge=0)", "ge=0"), "line 9: SyntaxError"),
-        ("loss", ("import Tensor", "import Tenser"), "line 6: ImportError: cannot import name 'Tenser' from 'torch'"),
+        pytest.param("loss", ("ge=0)", "ge=0"), "line 9: SyntaxError", marks=pytest.mark.slow),
+        pytest.param(
+            "loss",
+            ("import Tensor", "import Tenser"),
+            "line 6: ImportError: cannot import name 'Tenser' from 'torch'",
+            marks=pytest.mark.slow,
+        ),
         ("source", ("class Params(Section)", "class Param(Section)"), "NameError: name 'Params' is not defined"),
-        ("source", ("def fetch", "def get"), "fetch is missing"),
+        pytest.param("source", ("def fetch", "def get"), "fetch is missing", marks=pytest.mark.slow),
     ],
     ids=str,
 )

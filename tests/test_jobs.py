@@ -63,6 +63,7 @@ def same(project, whole):
     assert (project.root / "report/index.html").read_bytes() == (whole.root / "report/index.html").read_bytes()
 
 
+@pytest.mark.slow
 def test_side_by_side_they_end_in_the_bytes_of_one_after_another_and_then_nothing_is_left_to_run(whole, tmp_path):
     project = with_environment(copy_project(tmp_path / "project", VARIANTS))
     output = project.run("make", "repro", "JOBS=2").stdout

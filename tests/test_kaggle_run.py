@@ -202,11 +202,16 @@ def out_of_time(script: str) -> str:
     ("answer", "says"),
     [
         ("Maximum weekly GPU quota of 30.00 hours reached.", ("30.00 hours reached.)", "when the week is over")),
-        (
+        pytest.param(
             "Maximum batch GPU session count of 2 reached.",
             ("count of 2 reached.)", "wait for one of your other kernels"),
+            marks=pytest.mark.slow,
         ),
-        ("Something about phones.", ("Something about phones.)", "verified phone numbers", "kaggle.com/settings")),
+        pytest.param(
+            "Something about phones.",
+            ("Something about phones.)", "verified phone numbers", "kaggle.com/settings"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_kernel_that_kaggle_does_not_start(bench, answer, says):
@@ -219,12 +224,14 @@ def test_a_kernel_that_kaggle_does_not_start(bench, answer, says):
     assert len(bench.server.kernels) == 1
 
 
+@pytest.mark.slow
 def test_photos_that_the_user_may_not_use(bench):
     bench.server.push_answer = {"invalidCompetitionSources": [SLUG]}
     line = bench.fails()
     assert f"without {SLUG}" in line and "accept its rules" in line
 
 
+@pytest.mark.slow
 def test_a_phone_that_is_not_verified_and_credentials_that_are_wrong_or_missing(bench):
     bench.server.fail("/SaveKernel", 403, message="no GPU for you")
     line = bench.fails()
@@ -236,7 +243,7 @@ def test_a_phone_that_is_not_verified_and_credentials_that_are_wrong_or_missing(
     assert not bench.server.kernels
 
 
-@pytest.mark.parametrize("lost", ["answer", "connection"])
+@pytest.mark.parametrize("lost", ["answer", pytest.param("connection", marks=pytest.mark.slow)])
 def test_nothing_is_pushed_twice(bench, lost):
     bench.ends("RUNNING")
     if lost == "answer":
@@ -285,6 +292,7 @@ def test_a_kernel_that_failed_is_told_in_its_own_last_words_and_the_next_try_is_
     ], "what the first one wrote is nothing to go on from"
 
 
+@pytest.mark.slow
 def test_results_of_another_commit_are_not_taken(bench):
     bench.ends("RUNNING")
     bench.call("--push-only")
@@ -302,6 +310,7 @@ def test_results_of_another_commit_are_not_taken(bench):
     assert "results.json is missing" in bench.fails("--fetch", str(bench.kaggle))
 
 
+@pytest.mark.slow
 def test_what_is_too_large_for_kaggle_is_named(bench):
     output = bench.kaggle / "output"
     script = bench.home.root / "tools/kaggle_run/kernel.py"
@@ -374,13 +383,15 @@ def test_what_is_too_much_for_a_script_goes_into_a_private_dataset(bench, monkey
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("-S", "loss=bce,combined"), "one value for each key"),
-        (("-S", "loss"), "-S: "),
-        (("-S", "no_such_key=1"), "no_such_key"),
+        pytest.param(("-S", "loss=bce,combined"), "one value for each key", marks=pytest.mark.slow),
+        pytest.param(("-S", "loss"), "-S: ", marks=pytest.mark.slow),
+        pytest.param(("-S", "no_such_key=1"), "no_such_key", marks=pytest.mark.slow),
         (("-S", "loss=combind"), "there is no 'combind'; choose from bce"),
-        (("--variants", "unett"), "there is no 'unett'; choose from"),
+        pytest.param(("--variants", "unett"), "there is no 'unett'; choose from", marks=pytest.mark.slow),
         (("-S", "source=local"), "photos of your own are not at Kaggle"),
-        (("--fetch",), "there is no kernel kaggle.com/code/tester/person-segmentation-"),
+        pytest.param(
+            ("--fetch",), "there is no kernel kaggle.com/code/tester/person-segmentation-", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_what_cannot_work_is_not_sent(bench, arguments, says):

@@ -64,6 +64,7 @@ def project(new_project):
     return project
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_in_the_same_bytes(project, new_project):
     project.repro("split")
     for epochs in (1, 2, 1):

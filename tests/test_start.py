@@ -108,6 +108,7 @@ class TestDemo:
         assert "efficientnet_unet.safetensors is used; no model was trained here yet" in self.demo(clone)
         assert (clone.root / "demo/me-cutout.png").exists()
 
+    @pytest.mark.slow
     def test_an_own_model_takes_its_place_when_it_is_better_on_holdout(self, clone):
         model, known = load_model(clone.root / STARTER)
         path = clone.root / "models/starters/efficientnet_unet.safetensors"
