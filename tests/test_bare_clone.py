@@ -62,6 +62,7 @@ def test_only_what_a_change_concerns_is_trained_and_the_report_is_made(clone, ch
     assert clone.repro("--allow-missing", "--dry") == []
 
 
+@pytest.mark.slow
 def test_another_look_of_the_pages_fetches_their_pictures(clone):
     style = clone.root / "src/page/page.css"
     style.write_text(style.read_text() + "/* */\n")

@@ -259,6 +259,7 @@ def test_the_queue_leaves_no_process_behind(project):
     wait_until(lambda: not processes(project))
 
 
+@pytest.mark.slow
 def test_the_first_experiment_of_a_clone_that_has_nothing_yet(finished, tmp_path):
     """What the README asks for: the other variants' models, curves and pictures are nowhere."""
     project = Project(tmp_path / "clone")

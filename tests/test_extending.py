@@ -183,6 +183,7 @@ def test_what_python_says_against_a_new_file_is_one_line_that_names_the_place(fr
     assert says in said
 
 
+@pytest.mark.slow
 def test_a_loss_may_leave_annotations_out_or_postpone_them(fresh):
     file, text, entries = snippets(*PAGES["loss"][:2])
     list(add(fresh, entries))

@@ -256,6 +256,7 @@ def test_nothing_is_pushed_twice(bench, lost):
     assert len(bench.server.kernels) == len(bench.server.seen("/SaveKernel")) == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_it_waits_stops_nothing_at_kaggle(bench):
     bench.ends("RUNNING", "a line of the log")
     waiting = subprocess.Popen(
@@ -278,6 +279,7 @@ def test_ctrl_c_while_it_waits_stops_nothing_at_kaggle(bench):
     assert "failed (ERROR): Your kernel ran out of memory." in bench.fails("--fetch")
 
 
+@pytest.mark.slow
 def test_a_kernel_that_failed_is_told_in_its_own_last_words_and_the_next_try_is_another_one(bench):
     bench.ends("ERROR", "Python 3.12.1", "error: this session has no GPU; verify your phone number")
     line = bench.fails()
@@ -363,6 +365,7 @@ def test_what_is_sent_holds_the_commit_and_no_secret(bench):
     assert not bench.home.run(*clone, "grep", "PASSWORD-of-the-remote", "HEAD", check=False).stdout
 
 
+@pytest.mark.slow
 def test_what_is_too_much_for_a_script_goes_into_a_private_dataset(bench, monkeypatch):
     monkeypatch.setenv("TEST_LONGEST", "1000")
     bench.ends("RUNNING")

@@ -147,6 +147,7 @@ class TestExperiments:
         assert project.repro() == []
 
 
+@pytest.mark.slow
 def test_the_same_commit_gives_the_same_bytes(project, finished):
     names = ["data/split.csv", *(f"metrics/{v}.json" for v in VARIANTS), *(f"submissions/{v}.csv" for v in VARIANTS)]
     for folder in ("models", "data/prepared", "data/predictions", "plots", "report", "data/raw"):

@@ -218,7 +218,9 @@ class TestContinuousIntegration:
         assert set(digests(clone, *WRITTEN)) == {"data/split.csv"}
         assert clone.run("git", "status", "--porcelain").stdout == ""
 
-    @pytest.mark.parametrize("data", [False, True], ids=["without data", "with data"])
+    @pytest.mark.parametrize(
+        "data", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["without data", "with data"]
+    )
     def test_results_that_are_not_those_of_the_params_or_code_fail(self, folder_team, tmp_path, data):
         clone = folder_team.clone(tmp_path / "clone")
         if data:  # then DVC's own dry run exits with 0

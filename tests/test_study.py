@@ -77,6 +77,7 @@ def test_a_study_runs_through_the_queue_and_becomes_tables(project):
     project.run("dvc", "queue", "remove", "--queued")
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_where_its_experiments_are_not(new_project):
     project, study = new_project(), STUDY | {"experiments": {"plain": STUDY["experiments"]["plain"]}}
     write(project, study | {"questions": STUDY["questions"][:1]})
