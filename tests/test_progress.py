@@ -1,10 +1,13 @@
 """What a run shows: bars that count photos in a terminal, and none where the output is kept, as by a queue or CI."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
-from tests.conftest import Project, copy_project
+from tests.conftest import ROOT, Project, copy_project
 
 BAR = re.compile(r"(?:(\w[\w ]*): +)?\d+%[^\r\n]*?(\d+)/(\d+) \[[^\r\n]*photo")
 LABELLED, TEST = 130, 10  # 140 photos are drawn two at a time
@@ -40,3 +43,21 @@ def test_kept_output_has_a_line_per_epoch_and_no_bar(project):
     epochs = re.findall(r"^epoch (\d) of 2: loss [\d.]+, val Dice [\d.]+, (\d+) photos in [\d.]+ s$", output, re.M)
     assert [epoch for epoch, _ in epochs] == ["1", "2"]
     assert all(int(photos) > LABELLED // 2 for _, photos in epochs)
+
+
+PROGRAM = """
+import atexit, threading, time
+from src import stage
+def main():
+    threading.Thread(target=lambda: (time.sleep(0.3), print("the thread"))).start()
+    atexit.register(print, "at exit")
+    print("main")
+stage.run(main)
+"""
+
+
+def test_a_process_ends_with_all_that_it_printed_after_its_threads_and_what_is_due_at_exit():
+    command = [sys.executable, "-c", PROGRAM]
+    buffered = os.environ | {"PYTHONUNBUFFERED": ""}
+    result = subprocess.run(command, cwd=ROOT, env=buffered, capture_output=True, text=True, check=True)
+    assert (result.stdout.split("\n"), result.stderr) == (["main", "the thread", "at exit", ""], "")
