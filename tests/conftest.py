@@ -190,10 +190,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             project = copy_project(folder.with_name("making"), VARIANTS)
-            project.repro()
+            run = project.run("dvc", "repro")
+            folder.with_suffix(".log").write_text(run.stdout + run.stderr)
             project.commit("results")
             project.root.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def first_run(finished: Path) -> str:
+    """What the first `dvc repro` of the finished project printed, which was kept in a file."""
+    return finished.with_suffix(".log").read_text()
 
 
 @pytest.fixture

@@ -511,8 +511,8 @@ def test_under_dvc_a_mistake_is_one_line_and_costs_nothing_already_made(new_proj
     assert project.run("dvc", "status", "prepare").stdout.startswith("Data and pipelines are up to date")
 
 
-def test_a_variant_whose_file_is_missing(new_project):
-    project = new_project()
+def test_a_variant_whose_file_is_missing(finished_project):
+    project = finished_project
     (project.root / "src/models/unet.py").unlink()
     result = project.tool("check", check=False)
     assert result.returncode == 1

@@ -202,18 +202,11 @@ def out_of_time(script: str) -> str:
     ("answer", "says"),
     [
         ("Maximum weekly GPU quota of 30.00 hours reached.", ("30.00 hours reached.)", "when the week is over")),
-        pytest.param(
-            "Maximum batch GPU session count of 2 reached.",
-            ("count of 2 reached.)", "wait for one of your other kernels"),
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "Something about phones.",
-            ("Something about phones.)", "verified phone numbers", "kaggle.com/settings"),
-            marks=pytest.mark.slow,
-        ),
+        ("Maximum batch GPU session count of 2 reached.", ("count of 2 reached.)", "one of your other kernels")),
+        ("Something about phones.", ("Something about phones.)", "verified phone numbers", "kaggle.com/settings")),
     ],
 )
+@pytest.mark.slow
 def test_a_kernel_that_kaggle_does_not_start(bench, answer, says):
     bench.server.push_answer = {"error": answer}
     line = bench.fails()
@@ -391,7 +384,7 @@ def test_what_is_too_much_for_a_script_goes_into_a_private_dataset(bench, monkey
         pytest.param(("-S", "no_such_key=1"), "no_such_key", marks=pytest.mark.slow),
         (("-S", "loss=combind"), "there is no 'combind'; choose from bce"),
         pytest.param(("--variants", "unett"), "there is no 'unett'; choose from", marks=pytest.mark.slow),
-        (("-S", "source=local"), "photos of your own are not at Kaggle"),
+        pytest.param(("-S", "source=local"), "photos of your own are not at Kaggle", marks=pytest.mark.slow),
         pytest.param(
             ("--fetch",), "there is no kernel kaggle.com/code/tester/person-segmentation-", marks=pytest.mark.slow
         ),

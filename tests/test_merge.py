@@ -23,6 +23,7 @@ def project(finished, tmp_path_factory):
     return project
 
 
+@pytest.mark.slow
 def test_one_side_is_taken_and_only_what_no_side_has_is_trained(project):
     trained = merge_and_repro(project)
     assert trained == ["train@unet"]  # with both changes; what bce made of residual_unet is in the cache

@@ -1,6 +1,7 @@
 """The pipeline as people use it: the real dvc, in a clone of its own, on small data."""
 
 import json
+import re
 import shutil
 
 import cv2
@@ -11,18 +12,15 @@ import pytest
 from src.formats.metrics import HEADLINE, parse_metrics
 from src.formats.rle import decode, encode
 from src.formats.submission import read_submission
-from tests.conftest import VARIANTS, copy_project, ran, write_raw
+from tests.conftest import VARIANTS, copy_finished, ran, write_raw
 
 DOWNSTREAM = {f"{stage}@{variant}" for stage in ("evaluate", "gallery", "submit") for variant in VARIANTS} | {"report"}
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A clone after its first `dvc repro`, committed; the tests below go on from there, in their order."""
-    project = copy_project(tmp_path_factory.mktemp("pipeline") / "project", VARIANTS)
-    project.first = project.repro()
-    project.commit("results")
-    return project
+def project(finished, tmp_path_factory):
+    """The finished project; the tests below go on from there, in their order."""
+    return copy_finished(finished, tmp_path_factory.mktemp("pipeline") / "project")
 
 
 def metrics(project, variant="unet"):
@@ -30,10 +28,17 @@ def metrics(project, variant="unet"):
 
 
 class TestRepro:
-    def test_a_clean_clone_runs_every_stage_once(self, project):
+    def test_a_clean_clone_runs_every_stage_once(self, first_run):
         stages = ["download", "prepare", "split", "describe", "report"]
         stages += [f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "gallery", "submit") for v in VARIANTS]
-        assert sorted(project.first) == sorted(stages)
+        assert sorted(ran(first_run)) == sorted(stages)
+
+    def test_kept_output_has_a_line_per_epoch_and_no_bar(self, first_run):
+        assert "%|" not in first_run
+        line = r"^epoch (\d) of 2: loss [\d.]+, val Dice [\d.]+, (\d+) photos in [\d.]+ s$"
+        epochs = re.findall(line, first_run, re.MULTILINE)
+        assert [epoch for epoch, _ in epochs] == ["1", "2"] * len(VARIANTS)
+        assert {int(photos) for _, photos in epochs} == {16}
 
     def test_then_nothing_is_left_to_run_and_nothing_shows_as_changed(self, project):
         assert project.repro() == []
@@ -148,7 +153,9 @@ class TestExperiments:
 
 
 @pytest.mark.slow
-def test_the_same_commit_gives_the_same_bytes(project, finished):
+def test_the_same_commit_gives_the_same_bytes(finished, new_project):
+    project = new_project(variants=VARIANTS)
+    project.repro()
     names = ["data/split.csv", *(f"metrics/{v}.json" for v in VARIANTS), *(f"submissions/{v}.csv" for v in VARIANTS)]
     for folder in ("models", "data/prepared", "data/predictions", "plots", "report", "data/raw"):
         names += [str(path.relative_to(project.root)) for path in (project.root / folder).rglob("*") if path.is_file()]

@@ -12,9 +12,8 @@ from src.formats.model import load_model, save_model
 from src.models import build
 from src.stage import UserError
 from stages.train import __main__ as train
-from tests.conftest import Project, copy_project
+from tests.conftest import Project, copy_finished
 
-VARIANTS = ("unet", "residual_unet")
 STARTER = "models/starters/unet.safetensors"
 
 
@@ -28,13 +27,11 @@ def about(path: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Project:
-    """A project with a trained and evaluated unet, of which a starter was made."""
-    project = copy_project(tmp_path_factory.mktemp("start") / "project", list(VARIANTS))
-    project.repro("evaluate@unet")
+def project(finished, tmp_path_factory) -> Project:
+    """A finished project, and a starter that was made of its unet."""
+    project = copy_finished(finished, tmp_path_factory.mktemp("start") / "project")
     project.tool("starter", "unet")
-    project.run("git", "add", "--all")
-    project.run("git", "commit", "--quiet", "--message", "starter")
+    project.commit("starter")
     return project
 
 
