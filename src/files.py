@@ -24,7 +24,11 @@ def replacing(path: Path) -> Iterator[Path]:
     remove_leftovers(path.parent, f".{path.name}.", ".partial")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        partial.touch()
+        mode = partial.stat().st_mode  # for whom the umask says; safetensors writes files for their owner alone
         yield partial
+        if partial.stat().st_mode != mode:
+            partial.chmod(mode)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)

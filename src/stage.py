@@ -10,6 +10,7 @@ import inspect
 import os
 import re
 import reprlib
+import select
 import signal
 import sys
 import threading
@@ -136,7 +137,7 @@ def run(main: Callable[..., None]) -> None:
     guarded(main)
     threading._shutdown()  # type: ignore[attr-defined] # waits for threads
     atexit._run_exitfuncs()
-    sys.stdout.flush()
+    sys.stdout.flush()  # once more: for these two
     sys.stderr.flush()
     os._exit(0)
 
@@ -149,10 +150,21 @@ def guarded(main: Callable[..., None]) -> None:
     """
     try:
         main(*sys.argv[1:])
+        sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in the buffer
+            sys.exit(1)
         if message := explain(error):
             sys.exit(message)
         raise
+
+
+def _nobody_reads() -> bool:
+    """Whether the program that what we print goes to, such as `head`, has ended."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    return bool(poll.poll(0))
 
 
 def explain(error: BaseException) -> str:

@@ -236,7 +236,8 @@ def test_a_phone_that_is_not_verified_and_credentials_that_are_wrong_or_missing(
     assert not bench.server.kernels
 
 
-@pytest.mark.parametrize("lost", ["answer", pytest.param("connection", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["answer", "connection"])
 def test_nothing_is_pushed_twice(bench, lost):
     bench.ends("RUNNING")
     if lost == "answer":

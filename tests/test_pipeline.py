@@ -84,6 +84,10 @@ class TestRepro:
         assert f"`{board['leader']}`" in page
         assert ("ahead of the release" in page) == (board["leader"] != "residual_unet")
 
+    def test_a_model_can_be_read_by_whoever_can_read_the_rest(self, project):
+        model, metrics = (project.root / file for file in ("models/unet.safetensors", "metrics/unet.json"))
+        assert model.stat().st_mode & 0o777 == metrics.stat().st_mode & 0o777
+
     def test_plots_and_the_graph_can_be_shown(self, project):
         page = project.run("dvc", "plots", "show").stdout.strip().removeprefix("file://")
         html = (project.root / "dvc_plots/index.html").read_text()
@@ -122,6 +126,7 @@ class TestOnlyWhatChangedReruns:
         project.run("git", "checkout", "--quiet", ".")
 
 
+@pytest.mark.slow  # tests/test_experiments.py has the quick one, on one variant
 class TestExperiments:
     def test_a_loss_is_one_override_and_the_difference_can_be_shown(self, project):
         output = project.run("dvc", "exp", "run", "-S", "loss=combined_edge").stdout
@@ -138,7 +143,6 @@ class TestExperiments:
         project.run("git", "checkout", "--quiet", ".")
         project.run("dvc", "checkout", "--quiet")
 
-    @pytest.mark.slow
     def test_photos_of_ones_own_as_a_zip_in_an_extra_folder(self, project, tmp_path):
         root = write_raw(tmp_path / "zipped/photos", labelled=24, test=3)
         tests = [f"{i}.png" for i in (26, 24, 25)]

@@ -52,3 +52,12 @@ def test_a_process_ends_with_all_that_it_printed_after_its_threads_and_what_is_d
     buffered = os.environ | {"PYTHONUNBUFFERED": ""}
     result = subprocess.run(command, cwd=ROOT, env=buffered, capture_output=True, text=True, check=True)
     assert (result.stdout.split("\n"), result.stderr) == (["main", "the thread", "at exit", ""], "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough_is_no_error(unbuffered):
+    program = "from src import stage\nstage.run(lambda: [print(number) for number in range(100_000)])"
+    command = f"{sys.executable} -c '{program}' | head -1"
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    result = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("0\n", "")
