@@ -341,11 +341,9 @@ def test_a_long_pause_is_left_to_the_user(bench):
         (HONEST[: len(HONEST) // 2], ("not a complete zip", "download it afresh")),
         (DAMAGED, ("not a complete zip", "Bad CRC")),
         (make_zip(PHOTOS, add("../outside.png")), ("refused", "'../outside.png' would leave the folder")),
-        (make_zip(PHOTOS, add("/tmp/outside.png")), ("refused", "would leave the folder")),
-        (make_zip(PHOTOS, add("test/images/1.png", stat.S_IFLNK | 0o777)), ("refused", "is a link")),
         (make_zip(PHOTOS, declare(10**15)), ("takes 1000000.00 GB, but", "make room")),
     ],
-    ids=["truncated", "damaged", "dots", "absolute", "link", "bomb"],
+    ids=["truncated", "damaged", "dots", "bomb"],
 )
 def test_an_archive_that_cannot_be_trusted(bench, archive, says):
     bench.server.archives[SLUG] = archive
@@ -447,6 +445,8 @@ def test_dvc_and_git_keep_no_secret_and_no_partial_download(bench, new_project):
         (add("C:/b.png"), "would leave the folder"),
         (add("train/../../b.png"), "would leave the folder"),
         (add("../"), "would leave the folder"),
+        (add("/tmp/outside.png"), "would leave the folder"),
+        (add("test/images/1.png", stat.S_IFLNK | 0o777), "is a link"),
         (add("pipe", stat.S_IFIFO), "is a link or a device"),
         (add("TEST/images/9.PNG"), "twice"),
         (add("train/images/1.png/x"), "both as a file and as a folder"),
@@ -637,7 +637,7 @@ def test_there_is_nothing_to_upload_to(ready, changes, arguments, says):
         ("/StartSubmissionUpload", 403, "", (f"kaggle.com/competitions/{SLUG}/rules",)),
         ("/CreateSubmission", 400, f"5 a day, {KEY}; again in 3 hours", ("(400)", "5 a day, ***; again in 3 hours")),
         ("/CreateSubmission", 429, "", ("asks for a pause (429)", "in 10 minutes")),
-        ("/blobs/", 500, "", ("could not be handed over", "attempt 4")),
+        pytest.param("/blobs/", 500, "", ("could not be handed over", "attempt 4"), marks=pytest.mark.slow),
         ("/blobs/", STALL, "", ("could not be handed over", "attempt 4")),
     ],
 )
