@@ -46,7 +46,7 @@ app: .venv/requirements-app ## a page to try the models on photos or the camera;
 experiments: .venv/requirements ## all experiments of the last commits: what differs, and the Dice of each variant
 	@python -m tools.experiments
 
-test: lint ## lint, type check and the tests that are quick: about eight minutes
+test: lint ## lint, type check and the tests that are quick: about six minutes
 	python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: lint ## lint, type check and all tests, as CI
