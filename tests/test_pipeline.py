@@ -84,10 +84,6 @@ class TestRepro:
         assert f"`{board['leader']}`" in page
         assert ("ahead of the release" in page) == (board["leader"] != "residual_unet")
 
-    def test_a_model_can_be_read_by_whoever_can_read_the_rest(self, project):
-        model, metrics = (project.root / file for file in ("models/unet.safetensors", "metrics/unet.json"))
-        assert model.stat().st_mode & 0o777 == metrics.stat().st_mode & 0o777
-
     def test_plots_and_the_graph_can_be_shown(self, project):
         page = project.run("dvc", "plots", "show").stdout.strip().removeprefix("file://")
         html = (project.root / "dvc_plots/index.html").read_text()

@@ -1,4 +1,4 @@
-"""What a run shows in a terminal: bars that count photos."""
+"""What a run shows: bars that count photos in a terminal, and all that it printed, until it or its reader ends."""
 
 import os
 import re

@@ -47,6 +47,12 @@ def test_a_starter_is_half_as_large_and_says_what_its_user_needs(project):
         torch.testing.assert_close(weights_in(starter)[name], tensor, rtol=1e-3, atol=1e-6)
 
 
+def test_a_starter_can_be_read_by_whoever_can_read_the_rest(project):
+    (project.root / "plain").touch()
+    assert (project.root / STARTER).stat().st_mode == (project.root / "plain").stat().st_mode
+    (project.root / "plain").unlink()
+
+
 def test_a_training_begins_with_the_weights_of_the_file_and_says_so(project):
     project.set(start=STARTER, cpu__train__learning_rate=1e-7, cpu__train__ema_decay=0.0)
     project.run("dvc", "repro", "train@unet")
