@@ -33,7 +33,10 @@ def main() -> None:
         for trait in ("small", "cut", "grey", "glare"):
             rows[trait] = False
         maps = uncertain_maps(masks)
-        prepared.write_labelled(maps, maps, [prepared.pack(mask) for mask in masks], rows)
+        prepared.write_labelled(
+            prepared.Prepared(a_map, {"file": path.name}, a_map, prepared.pack(mask))
+            for a_map, path, mask in zip(maps, raw.photos, masks, strict=True)
+        )
         native = prepared.NativeMasks(rows)
         milliseconds = []
         for _ in range(8):

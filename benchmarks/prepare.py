@@ -3,6 +3,7 @@
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -24,8 +25,8 @@ def main() -> None:
         raw = list_raw(fetch(Params(seed=0, labelled=LABELLED, test=TEST, size=SIZE, wild=0), Path(folder)))
 
         def ours() -> None:
-            prepare_labelled(raw, 256, 100, traits)
-            prepare_test(raw, 256, 100, traits)
+            for _ in chain(prepare_labelled(raw, 256, 100, traits), prepare_test(raw, 256, 100, traits)):
+                pass
 
         def bound() -> None:
             with ThreadPoolExecutor(os.cpu_count()) as pool:

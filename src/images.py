@@ -37,10 +37,14 @@ def read_mask(path: Path, most: Megapixels = MOST) -> np.ndarray:
     """The mask as uint8 (H, W) with values 0 and 1: person is whatever is above zero in any channel.
 
     This holds for 0/1 and 0/255 values, for 1, 8 and 16 bits, and for RGB, palette and greyscale files alike; an alpha
-    channel says nothing. Raises UserError if the file cannot be decoded, or has more than `most` million pixels.
+    channel says nothing. Lossy compression, that of JPEG, leaves faint pixels around an outline: there, person is
+    whatever is above half of the brightest value. Raises UserError if the file cannot be decoded, or has more than
+    `most` million pixels.
     """
-    pixels = _decode(path, most, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    return (pixels.max(axis=2) > 0).astype(np.uint8) if pixels.dtype != np.uint8 else _any_channel(pixels)
+    blue, green, red = cv2.split(_decode(path, most, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH))
+    brightest = cv2.max(cv2.max(blue, green), red)
+    limit = int(brightest.max()) // 2 if _is_lossy(path) else 0
+    return cv2.threshold(brightest, limit, 1, cv2.THRESH_BINARY)[1].astype(np.uint8, copy=False)
 
 
 def resize_photo(photo: np.ndarray, size: int) -> np.ndarray:
@@ -55,16 +59,6 @@ def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
 
 def _interpolation(image: np.ndarray, size: int) -> int:
     return cv2.INTER_AREA if min(image.shape[:2]) >= size else cv2.INTER_LINEAR
-
-
-def _binary(image: np.ndarray, limit: int) -> np.ndarray:
-    """1 above `limit`, else 0."""
-    return cv2.threshold(image, limit, 1, cv2.THRESH_BINARY)[1]
-
-
-def _any_channel(pixels: np.ndarray) -> np.ndarray:
-    blue, green, red = cv2.split(pixels)
-    return _binary(cv2.bitwise_or(cv2.bitwise_or(blue, green), red), 0)
 
 
 def _decode(path: Path, most: Megapixels, flags: int) -> NDArray:
@@ -85,6 +79,13 @@ def _decode(path: Path, most: Megapixels, flags: int) -> NDArray:
     if pixels is None:
         raise _unreadable(path)
     return pixels
+
+
+def _is_lossy(path: Path) -> bool:
+    """Whether a file that was decoded is a JPEG, or a WebP whose pixels are not in a chunk of the lossless kind."""
+    with path.open("rb") as file:
+        start = file.read(4)
+        return start.startswith(b"\xff\xd8") or (start == b"RIFF" and b"VP8L" not in file.read())
 
 
 def _size(path: Path) -> tuple[int, int]:

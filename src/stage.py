@@ -149,6 +149,7 @@ def guarded(main: Callable[..., None]) -> None:
     that may not be read or written, and a missing one that an earlier stage should have made. All else is a traceback.
     """
     try:
+        _check_arguments(main)
         main(*sys.argv[1:])
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
@@ -158,6 +159,17 @@ def guarded(main: Callable[..., None]) -> None:
         if message := explain(error):
             sys.exit(message)
         raise
+
+
+def _check_arguments(main: Callable[..., None]) -> None:
+    signature = inspect.signature(main)
+    try:
+        signature.bind(*sys.argv[1:])
+    except TypeError as error:
+        path = Path(sys.argv[0])
+        program = path.parent.name if path.stem == "__main__" else path.stem
+        names = "".join(f" {name.upper()}" for name in signature.parameters)
+        raise UserError(f"{program}: {error}; it takes{names or ' no argument'}") from None
 
 
 def _nobody_reads() -> bool:

@@ -19,7 +19,7 @@ from src.postprocess import PostprocessParams, final_mask
 from src.stage import UserError
 from tests.browser import PHONE, find, needs_browser, show_as
 from tests.conftest import ROOT, set_params
-from tests.test_export import SIZE, by_pipeline, photo, save
+from tests.test_export import SIZE, assert_same, by_onnx, by_pipeline, photo, save
 from tools.app import __main__ as app
 from tools.app.server import LIBRARY, make_server
 from tools.app.shelf import Shelf
@@ -310,11 +310,28 @@ class TestServer:
         shutil.copy(ROOT / "params.yaml", tmp_path)
         set_params(tmp_path, {"image_size": SIZE})
         save("unet", depth=1)
-        made = Shelf([]).onnx("unet")
-        first = made.stat().st_mtime_ns
-        assert Shelf([]).onnx("unet").stat().st_mtime_ns == first
+        shelf = Shelf([])
+        first = shelf.onnx("unet").stat().st_mtime_ns
+        assert shelf.onnx("unet").stat().st_mtime_ns == Shelf([]).onnx("unet").stat().st_mtime_ns == first
         set_params(tmp_path, {"predict.mirror": False})
-        assert Shelf([]).onnx("unet").stat().st_mtime_ns > first
+        assert shelf.onnx("unet").stat().st_mtime_ns > first
+        model = save("unet", members=2, depth=1)  # trained again while the page is open
+        again = shelf.onnx("unet")
+        assert_same(by_onnx(again, photo(60, 50)), by_pipeline(model, photo(60, 50), mirror=False))
+        assert list(again.parent.iterdir()) == [again]
+
+    def test_another_model_of_the_same_name_is_not_taken_for_it(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        shutil.copy(ROOT / "params.yaml", tmp_path)
+        set_params(tmp_path, {"image_size": SIZE})
+        (tmp_path / "other").mkdir()
+        other = save("unet", members=2, depth=1).rename("other/unet.safetensors")
+        save("unet", depth=1)
+        Shelf([]).onnx("unet")
+        found = by_onnx(Shelf([other]).onnx("unet"), photo(60, 50))
+        assert_same(found, by_pipeline(other, photo(60, 50)))
+        with pytest.raises(UserError, match=r"other/unet\.safetensors and models/unet\.safetensors would have the same"):
+            Shelf([Path("models/unet.safetensors"), other])
 
     def test_mistakes_are_one_line(self, page):
         port = page.address.split(":")[2].strip("/")

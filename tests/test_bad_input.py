@@ -539,3 +539,16 @@ def test_a_stage_before_those_it_needs(workspace, main, missing):
 def test_a_missing_file_of_our_own_is_a_traceback(workspace):
     with pytest.raises(FileNotFoundError):
         stage.guarded(lambda: Path("stages/report/report.htm").read_text())
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "says"),
+    [
+        (train.main, [], ["train: ", "'variant'", "VARIANT"]),
+        (train.main, ["unet", "cpu"], ["train: ", "too many", "VARIANT"]),
+        (split.main, ["unet"], ["split: ", "it takes no argument"]),
+    ],
+)
+def test_a_word_too_few_or_too_many_is_said(monkeypatch, main, words, says):
+    monkeypatch.setattr(sys, "argv", [main.__globals__["__file__"], *words])
+    fails(main, says)

@@ -40,6 +40,22 @@ def test_every_encoding_of_a_mask_reads_as_the_same_0_1_mask(encoding, tmp_path)
     assert (mask == MASK).all()
 
 
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [("jpg", {"quality": 75}), ("jpg", {"quality": 95}), ("webp", {"quality": 80}), ("webp", {"lossless": True})],
+)
+def test_what_compression_leaves_around_an_outline_is_no_person(suffix, options, tmp_path):
+    mask = photo_and_mask(400, seed=3)[1]
+    Image.fromarray(mask * 255).convert("RGB").save(tmp_path / f"mask.{suffix}", **options)
+    assert (read_mask(tmp_path / f"mask.{suffix}") == mask).all()
+
+
+def test_a_webp_without_loss_may_hold_any_value_above_zero(tmp_path):
+    values = MASK * np.random.default_rng(0).integers(1, 256, MASK.shape, dtype=np.uint8)
+    Image.fromarray(values).convert("RGB").save(tmp_path / "mask.webp", lossless=True)
+    assert (read_mask(tmp_path / "mask.webp") == MASK).all()
+
+
 def test_a_photo_is_read_as_rgb_and_turned_upright(tmp_path):
     upright = np.zeros((20, 30, 3), np.uint8)
     upright[:10] = (200, 100, 50)

@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from ruamel.yaml import YAML
 
 from src import models, stage
 from src.formats.metrics import HEADLINE, write_metrics
 from src.formats.model import save_model
+from src.losses import build_loss
 from stages.describe import __main__ as describe
 from stages.describe.facts import facts, suspects
 from stages.evaluate import __main__ as evaluate
@@ -222,6 +224,13 @@ SETTINGS = {
 }
 
 
+def favourite(loss, arguments):
+    """The probability that `loss` likes best, if it must be the same for all pixels, of which 30 % are person."""
+    target = (torch.arange(100) < 30).float().view(1, 1, 10, 10)
+    function, chances = build_loss(loss, arguments), torch.linspace(0.02, 0.98, 97)
+    return chances[torch.stack([function(chance.logit().expand(1, 1, 10, 10), target) for chance in chances]).argmin()]
+
+
 class TestAdvice:
     @pytest.mark.parametrize(
         ("changes", "verdict", "expected"),
@@ -231,7 +240,7 @@ class TestAdvice:
             ({}, "improving", ["-S cpu.train.epochs=20"]),
             ({}, "over-fitting", ["-S models.unet.dropout=0.25 -S cpu.train.weight_decay=0.05"]),
             ({"threshold": 0.2}, "settled", ["-S loss=focal_tversky"]),
-            ({"threshold": 0.9}, "settled", ["-S loss=combined"]),
+            ({"threshold": 0.9}, "settled", ["-S loss=combined -S losses.combined.person_weight=0.5"]),
             ({"recall": 0.9}, "settled", ["-S loss=focal_tversky -S losses.focal_tversky.alpha=0.8"]),
             ({"boundary_iou": 0.6}, "settled", ["-S loss=combined_edge"]),
             ({"dice_raw": 0.96}, "settled", ["-S postprocess.smooth_px=0"]),
@@ -245,6 +254,14 @@ class TestAdvice:
         assert len(steps) == len(expected), steps
         for step, part in zip(steps, expected, strict=True):
             assert part in step.command
+
+    @pytest.mark.parametrize(("threshold", "sign"), [(0.2, 1), (0.9, -1)])
+    def test_the_loss_for_a_threshold_far_from_one_half_moves_probabilities_the_other_way(self, threshold, sign):
+        (step,) = next_steps(*results(threshold=threshold), {"unet": CALM}, SETTINGS)
+        loss, *others = re.findall(r"-S ([\w.]+)=([\w.]+)", step.command)
+        arguments = PARAMS["losses"][loss[1]] | {key.split(".")[-1]: float(value) for key, value in others}
+        used = favourite(SETTINGS["loss"], PARAMS["losses"][SETTINGS["loss"]])
+        assert sign * (favourite(loss[1], arguments) - used) > 0.03
 
     def test_a_close_race_asks_for_more_seeds(self):
         board, metrics = results()
@@ -344,5 +361,6 @@ class TestDemo:
             demo.main("broken.jpg")
 
     def test_names_do_not_collide(self):
-        stems = [files.mask.name for files in names([Path("a/x.png"), Path("b/x.jpg"), Path("y.png")], Path("demo"))]
-        assert stems == ["x-mask.png", "x-2-mask.png", "y-mask.png"]
+        photos = [Path(name) for name in ("a/x.png", "b/x.jpg", "y.png", "x-2.png", "c/x.png")]
+        masks = [files.mask.name for files in names(photos, Path("demo"))]
+        assert masks == ["x-mask.png", "x-3-mask.png", "y-mask.png", "x-2-mask.png", "x-4-mask.png"]

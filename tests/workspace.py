@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from src.formats.predictions import Cost, write_cost, write_predictions
-from src.formats.prepared import pack, write_labelled, write_test
+from src.formats.prepared import Prepared, pack, write_labelled, write_test
 from src.formats.split import SPLIT
 from tests.conftest import ROOT, photo_and_mask, set_params
 
@@ -25,24 +25,23 @@ def make_workspace(folder: Path) -> None:
     shutil.copy(ROOT / "params.yaml", folder)
     set_params(folder, {"variants": list(VARIANTS), "image_size": SIZE})
     rng = np.random.default_rng(0)
-    photos, masks, native, rows = [], [], [], []
+    masks, items = [], []
     for i in range(len(PARTS) + TESTS):
         height, width = SIZES[i % len(SIZES)]
         photo, mask = photo_and_mask(SIZE, i)
         big = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
-        photos.append(photo)
         masks.append(mask)
-        native.append(pack(big))
-        traits = {"small": i % 4 == 0, "cut": i % 5 == 0, "grey": i % 6 == 0, "glare": False}
-        rows.append(
-            {"id": f"{i:03d}", "file": f"{i:03d}.png", "height": height, "width": width, "coverage": big.mean()}
-            | traits
-        )
+        row = {"id": f"{i:03d}", "file": f"{i:03d}.png", "height": height, "width": width}
+        hard = {"grey": i % 6 == 0, "glare": False}
+        if i < len(PARTS):
+            row |= {"coverage": big.mean(), "small": i % 4 == 0, "cut": i % 5 == 0}
+            items.append(Prepared(photo, row | hard, 255 * mask, pack(big)))
+        else:
+            items.append(Prepared(photo, row | hard))
     n = len(PARTS)
-    table = pd.DataFrame(rows)
-    write_labelled(np.stack(photos[:n]), 255 * np.stack(masks[:n]), native[:n], table[:n])
-    write_test(np.stack(photos[n:]), table[n:].drop(columns=["coverage", "small", "cut"]))
-    ids = table["id"][:n]
+    write_labelled(items[:n])
+    write_test(items[n:])
+    ids = [item.row["id"] for item in items[:n]]
     pd.DataFrame({"id": ids, "part": PARTS, "fold": FOLDS, "group": ["000", "000", *ids[2:]]}).to_csv(
         SPLIT, index=False
     )

@@ -1,11 +1,14 @@
-"""Reading the .npy files of the pipeline, memory-mapped: the one place."""
+"""The .npy files of the pipeline, read memory-mapped and written part by part: none has to fit into memory."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
+from numpy.lib import format as npy
 
-from src.files import check_file
+from src.files import check_file, replacing
 from src.stage import UserError
 
 # Of numpy, which reads an array's header as a Python literal.
@@ -43,3 +46,26 @@ def read_array(path: Path, shape: tuple[int | None, ...], again: str) -> np.ndar
         wanted = " x ".join("any" if n is None else str(n) for n in shape)
         raise UserError(f"{path} holds {array.dtype} {' x '.join(map(str, array.shape))}, not uint8 {wanted}; {again}")
     return array
+
+
+@contextmanager
+def new_array(path: Path) -> Iterator[Callable[[np.ndarray], None]]:
+    """A function that adds a part, uint8 (n, ...), to the end of a new array, which is at `path` in the end, whole."""
+    shape: list[int] = []
+
+    with replacing(path) as partial, partial.open("wb") as file:
+
+        def append(part: np.ndarray) -> None:
+            if not shape:
+                shape.extend([0, *part.shape[1:]])
+                write_header()
+            file.write(np.ascontiguousarray(part, np.uint8).data)
+            shape[0] += len(part)
+
+        def write_header() -> None:
+            # numpy leaves room for the first number to grow: the header has the same length once more.
+            npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)})
+
+        yield append
+        file.seek(0)
+        write_header()

@@ -10,13 +10,16 @@
 The test photos stand apart, so that a changed test photo retrains nothing.
 """
 
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.formats.arrays import read_array
+from src.formats.arrays import new_array, read_array
 from src.formats.tables import read_table
 from src.stage import UserError
 
@@ -30,28 +33,41 @@ TRAITS = ("small", "cut", "grey", "glare")  # columns of photos.csv: what makes 
 MASK_COLUMNS = {"coverage": float} | dict.fromkeys(TRAITS, bool)
 
 
-def write_labelled(
-    photos: np.ndarray, soft_masks: np.ndarray, native_masks: list[np.ndarray], rows: pd.DataFrame
-) -> None:
-    """Writes the labelled part: `photos` uint8 (N, S, S, 3), `soft_masks` uint8 (N, S, S), a row of `rows` per photo.
-
-    `native_masks` holds one packed array (see `pack`) per photo. masks.npy is made from `soft_masks`.
+class Prepared(NamedTuple):
+    """A photo, uint8 (S, S, 3), its row of photos.csv, and if it is labelled its soft mask, uint8 (S, S), and its mask
+    at native size as `pack` gives it.
     """
-    LABELLED.mkdir(parents=True, exist_ok=True)
-    (LABELLED / PHOTOS).unlink(missing_ok=True)  # written last: while the rest is half of it, nothing can read it
-    np.save(LABELLED / MASKS, soft_masks >> 7)  # 1 from 128 on
-    np.save(LABELLED / SOFT_MASKS, soft_masks)
-    np.save(LABELLED / NATIVE_MASKS, np.concatenate(native_masks))
-    rows.to_csv(LABELLED / ROWS, index=False)
-    np.save(LABELLED / PHOTOS, photos)
+
+    photo: np.ndarray
+    row: dict[str, object]
+    soft_mask: np.ndarray | None = None
+    native_mask: np.ndarray | None = None
 
 
-def write_test(photos: np.ndarray, rows: pd.DataFrame) -> None:
-    """Writes the test part."""
-    TEST.mkdir(parents=True, exist_ok=True)
-    (TEST / PHOTOS).unlink(missing_ok=True)
-    rows.to_csv(TEST / ROWS, index=False)
-    np.save(TEST / PHOTOS, photos)
+def write_labelled(items: Iterable[Prepared]) -> None:
+    """Writes the labelled part, one photo after the other; masks.npy is made from the soft masks."""
+    _write(LABELLED, items, (SOFT_MASKS, MASKS, NATIVE_MASKS))
+
+
+def write_test(items: Iterable[Prepared]) -> None:
+    """Writes the test part, one photo after the other."""
+    _write(TEST, items, ())
+
+
+def _write(part: Path, items: Iterable[Prepared], masks: tuple[str, ...]) -> None:
+    rows = []
+    with ExitStack() as files:
+        # The photos' is put into its place last: while the rest is half of it, nothing can read it.
+        add = {name: files.enter_context(new_array(part / name)) for name in (PHOTOS, *masks)}
+        for photo, row, soft_mask, native_mask in items:
+            add[PHOTOS](photo[None])
+            if soft_mask is not None and native_mask is not None:
+                add[SOFT_MASKS](soft_mask[None])
+                add[MASKS](soft_mask[None] >> 7)  # 1 from 128 on
+                add[NATIVE_MASKS](native_mask)
+            rows.append(row)
+        (part / PHOTOS).unlink(missing_ok=True)
+        pd.DataFrame(rows).to_csv(part / ROWS, index=False)
 
 
 def read_rows(part: Path) -> pd.DataFrame:

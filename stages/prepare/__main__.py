@@ -12,8 +12,8 @@ def main() -> None:
     size, most = stage.read_params("image_size", ImageSize), stage.read_params("max_megapixels", Megapixels)
     traits = stage.read_params("traits", TraitParams)
     raw = list_raw(RAW)
-    write_labelled(*prepare_labelled(raw, size, most, traits))
-    write_test(*prepare_test(raw, size, most, traits))
+    write_labelled(prepare_labelled(raw, size, most, traits))
+    write_test(prepare_test(raw, size, most, traits))
 
 
 if __name__ == "__main__":

@@ -64,11 +64,13 @@ def _about_training(leader: str, learning: Convergence, params: dict[str, Any]) 
 def _about_errors(leader: str, metrics: dict[str, Any], params: dict[str, Any]) -> list[Step]:
     holdout, threshold, steps = metrics["holdout"], metrics["threshold"], []
     if abs(threshold - 0.5) >= FAR_THRESHOLD:
-        side = "hesitates to call pixels person" if threshold < 0.5 else "calls pixels person too readily"
-        other = "focal_tversky" if threshold < 0.5 else "combined"
-        other = other if other != params["loss"] else "bce_dice"
+        if threshold >= 0.5:
+            side, change = "calls pixels person too readily", "combined -S losses.combined.person_weight=0.5"
+        else:
+            other = "focal_tversky" if params["loss"] != "focal_tversky" else "combined"
+            side, change = "hesitates to call pixels person", other
         seen = f"The best threshold of {leader} is {threshold:.2f}, far from 0.5: it {side}"
-        steps.append(Step(seen, "another loss balances the two errors", f"dvc exp run -S loss={other}"))
+        steps.append(Step(seen, "another loss balances the two errors", f"dvc exp run -S loss={change}"))
     elif abs(lean := holdout["precision"] - holdout["recall"]) >= UNEVEN:
         kind, alpha = ("misses more than it invents", 0.8) if lean > 0 else ("invents more than it misses", 0.4)
         seen = f"{leader} {kind}: precision {holdout['precision']:.3f}, recall {holdout['recall']:.3f}"

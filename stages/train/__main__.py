@@ -29,7 +29,16 @@ from stages.train.start import begin, check_start, described
 from stages.train.trainer import Best, Trainer
 
 LICENSES = {"kaggle": "trained on Supervisely's photos of persons: not for commercial use"}  # by source
-LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "dvclive", "safetensors")
+LIBRARIES = (
+    "torch",
+    "kornia",
+    "lightning-fabric",
+    "numpy",
+    "dvclive",
+    "safetensors",
+    "segmentation-models-pytorch",
+    "timm",
+)
 TOO_LARGE = (
     "lower the budget's train.batch_size and raise train.accumulate as much, or lower image_size or the width in the "
     "budget's models"

@@ -1,5 +1,7 @@
 """The models that the page offers, each as an ONNX file that is made when it is first asked for."""
 
+import hashlib
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,6 +17,7 @@ from tools.export.subject import Subject, read_subject
 
 KEPT = Path(".cache/app")  # the ONNX files
 CODE = ("src/models/*.py", "stages/predict/*.py", "tools/export/*.py")  # what they are made by
+KEY = 16  # letters of the hash in their names
 UNKNOWN = 0.5  # the threshold where none was chosen
 ONE_AT_A_TIME = Lock()  # torch exports one model at a time
 
@@ -26,8 +29,11 @@ class Shelf:
         found = files or [*sorted(STARTERS.glob("*.safetensors")), *sorted(MODELS.glob("*.safetensors"))]
         self.files: dict[str, Path] = {}
         for file in found:
-            self.files[f"starter {file.stem}" if file.parent == STARTERS else file.stem] = file
-        self.subjects: dict[str, Subject] = {}
+            name = f"starter {file.stem}" if file.parent == STARTERS else file.stem
+            if name in self.files:
+                raise stage.UserError(f"{file} and {self.files[name]} would have the same name; rename one of them")
+            self.files[name] = file
+        self.subjects: dict[str, tuple[str, Subject]] = {}  # each with the hash of what it was made of
 
     def settings(self) -> dict[str, Any]:
         """What the page needs to begin: the models, the starters first and then the best first, and what limits it."""
@@ -46,21 +52,36 @@ class Shelf:
 
     def threshold(self, name: str) -> float:
         """From which probability on a pixel is person; raises like `onnx`."""
-        return self.subject(name).threshold or UNKNOWN
+        return self.subject(name)[1].threshold or UNKNOWN
 
-    def subject(self, name: str) -> Subject:
-        """The model and what is known about it; raises UserError if it cannot be read, KeyError if there is none."""
+    def subject(self, name: str) -> tuple[str, Subject]:
+        """The model as it is now, after a hash of all that it is made of; raises UserError if it cannot be read,
+        KeyError if there is none.
+        """
         file = self.files[name]
-        if name not in self.subjects:
-            self.subjects[name] = read_subject(file.stem if file.parent == MODELS else str(file))
+        made_of = [file, stage.PARAMS, *(path for pattern in CODE for path in sorted(Path().glob(pattern)))]
+        if self.dice(name) is not None:
+            made_of.append(METRICS / f"{name}.json")  # which has its threshold
+        digests = [digest(path, path.stat().st_mtime_ns, path.stat().st_size) for path in made_of]
+        key = hashlib.sha256("".join(digests).encode()).hexdigest()[:KEY]
+        if name not in self.subjects or self.subjects[name][0] != key:
+            self.subjects[name] = key, read_subject(file.stem if file.parent == MODELS else str(file))
         return self.subjects[name]
 
     def onnx(self, name: str) -> Path:
         """Its ONNX file, made anew if the model, the params or the code has changed since; raises like `subject`."""
-        made_of = [self.files[name], stage.PARAMS, *(path for pattern in CODE for path in Path().glob(pattern))]
-        path = KEPT / f"{name}.onnx"
         with ONE_AT_A_TIME:
-            if not path.exists() or path.stat().st_mtime < max(part.stat().st_mtime for part in made_of):
-                subject = self.subject(name)
+            key, subject = self.subject(name)
+            path = KEPT / f"{name}-{key}.onnx"
+            if not path.exists():
+                for old in KEPT.glob(f"{name}-{'?' * KEY}.onnx"):
+                    old.unlink()
                 write_onnx(WholeWay(subject.models, subject.image_size, subject.prediction), path, facts(subject))
         return path
+
+
+@cache
+def digest(path: Path, changed: int, size: int) -> str:
+    """The SHA-256 of a file that was `changed` then and has `size` bytes; another time or size is read again."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

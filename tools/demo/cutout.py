@@ -1,5 +1,6 @@
 """The pictures of a photo and its mask: the mask, the photo with the person outlined, and the person cut out."""
 
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,13 +22,14 @@ class Names(NamedTuple):
 
 def names(photos: list[Path], folder: Path) -> list[Names]:
     """The files for each of `photos`, in `folder`; photos of the same name get numbers."""
-    taken: dict[str, int] = {}
-    result = []
+    stems: list[str] = []
+    theirs = {photo.stem for photo in photos}
     for photo in photos:
-        taken[photo.stem] = taken.get(photo.stem, 0) + 1
-        stem = photo.stem if taken[photo.stem] == 1 else f"{photo.stem}-{taken[photo.stem]}"
-        result.append(Names(*(folder / f"{stem}-{kind}.png" for kind in Names._fields)))
-    return result
+        stem, numbers = photo.stem, count(2)
+        while stem in stems or (stem != photo.stem and stem in theirs):
+            stem = f"{photo.stem}-{next(numbers)}"
+        stems.append(stem)
+    return [Names(*(folder / f"{stem}-{kind}.png" for kind in Names._fields)) for stem in stems]
 
 
 def write_all(photo: np.ndarray, mask: np.ndarray, files: Names) -> None:

@@ -1,0 +1,76 @@
+"""data/prepared, which may be larger than memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from src.formats import prepared
+from src.formats.prepared import LABELLED, Prepared, pack, write_labelled
+from stages.split.duplicates import duplicate_groups
+
+SIZE, COUNT = 96, 300
+
+
+def photo(number):
+    return np.random.default_rng(number).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def mask(number):
+    height, width = 40 + number % 5, 50
+    return np.random.default_rng(number).integers(0, 2, (height, width), dtype=np.uint8)
+
+
+def items(count):
+    for number in range(count):
+        height, width = mask(number).shape
+        facts = {"id": str(number), "file": f"{number}.png", "height": height, "width": width, "coverage": 0.5}
+        soft = photo(number)[..., 0]
+        yield Prepared(photo(number), facts | dict.fromkeys(prepared.TRAITS, False), soft, pack(mask(number)))
+
+
+def measured(work):
+    """What `work` returns, and the most bytes that it had in use at once."""
+    tracemalloc.start()
+    result = work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return result, peak
+
+
+def test_photos_are_written_one_after_the_other_and_come_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, peak = measured(lambda: write_labelled(items(COUNT)))
+    assert peak < COUNT * SIZE * SIZE * 3 / 4
+    photos, masks, soft = prepared.read_photos(LABELLED), prepared.read_masks(), prepared.read_soft_masks()
+    native = prepared.NativeMasks(prepared.read_rows(LABELLED))
+    assert len(photos) == len(masks) == len(soft) == COUNT
+    for number in (0, 7, COUNT - 1):
+        assert (photos[number] == photo(number)).all()
+        assert (soft[number] == photo(number)[..., 0]).all()
+        assert (masks[number] == (photo(number)[..., 0] >= 128)).all()
+        assert (native[number] == mask(number)).all()
+
+
+def test_what_stops_halfway_leaves_what_was_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_labelled(items(3))
+    before = {path: path.read_bytes() for path in LABELLED.iterdir()}
+
+    def stopping():
+        yield from items(2)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_labelled(stopping())
+    assert {path: path.read_bytes() for path in LABELLED.iterdir()} == before
+
+
+def test_copies_are_found_however_far_apart_without_all_pairs_in_memory():
+    photos = [photo(number)[:16, :16] for number in range(900)]
+    photos[899] = photos[3]
+    duplicate_groups(photos[:2], distance=6)  # what is loaded and kept at the first call
+    groups, peak = measured(lambda: duplicate_groups(photos, distance=6))
+    assert peak < 900 * 900 * 8
+    assert groups[899] == groups[3]
+    assert len(set(groups)) == 899
