@@ -59,7 +59,7 @@ def exported(subject: Subject, folder: Path, photos: np.ndarray) -> dict[str, Pa
     plain, single, int8 = (folder / f"{name}.onnx" for name in ("plain", "single", "int8"))
     alone = subject.prediction.model_copy(update={"mirror": False})
     for path, params in ((plain, subject.prediction), (single, alone)):
-        write_onnx(WholeWay(subject.models, subject.image_size, params), path, {})
+        write_onnx(WholeWay(subject.models, subject.shares, subject.image_size, params), path, {})
     write_int8(plain, int8, photos)
     return {"ONNX": plain, "ONNX, no mirror image": single, "ONNX, int8": int8}
 

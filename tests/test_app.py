@@ -330,7 +330,9 @@ class TestServer:
         Shelf([]).onnx("unet")
         found = by_onnx(Shelf([other]).onnx("unet"), photo(60, 50))
         assert_same(found, by_pipeline(other, photo(60, 50)))
-        with pytest.raises(UserError, match=r"other/unet\.safetensors and models/unet\.safetensors would have the same"):
+        with pytest.raises(
+            UserError, match=r"other/unet\.safetensors and models/unet\.safetensors would have the same"
+        ):
             Shelf([Path("models/unet.safetensors"), other])
 
     def test_mistakes_are_one_line(self, page):

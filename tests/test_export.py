@@ -123,6 +123,16 @@ def test_an_ensemble_is_one_graph(project):
     assert {path.name for path in Path("exports/team").iterdir()} == files
 
 
+def test_an_ensemble_of_an_ensemble_counts_each_variant_by_its_share(project):
+    ensembles = {"team": ["unet", "residual_unet", "leaky_unet"], "all": ["team", "unet", "unet"]}
+    set_params(project, {"ensembles": ensembles})
+    maps = [by_pipeline(save(name, depth=1), photo(150, 97)) for name in ensembles["team"]]
+    export.main("all")
+    wanted = (7.0 * maps[0] + maps[1] + maps[2]) / 9
+    assert_same(by_onnx(Path("exports/all/model.onnx"), photo(150, 97)), wanted)
+    assert "`unet` (counts 7/9), `residual_unet` (counts 1/9)" in Path("exports/all/README.md").read_text()
+
+
 def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
     scores = dict.fromkeys(HEADLINE, 0.9)
     details = {"photos": 17, "photo_dice": [0.9], "traits": {"small": {"dice": 0.4321, "photos": 3}}}

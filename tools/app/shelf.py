@@ -76,7 +76,11 @@ class Shelf:
             if not path.exists():
                 for old in KEPT.glob(f"{name}-{'?' * KEY}.onnx"):
                     old.unlink()
-                write_onnx(WholeWay(subject.models, subject.image_size, subject.prediction), path, facts(subject))
+                write_onnx(
+                    WholeWay(subject.models, subject.shares, subject.image_size, subject.prediction),
+                    path,
+                    facts(subject),
+                )
         return path
 
 

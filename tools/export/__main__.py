@@ -33,7 +33,9 @@ def main(*arguments: str) -> None:
     options = parser.parse_args(arguments)
     subject = read_subject(options.variant, mirror=False if options.no_mirror else None)
     folder = EXPORTS / subject.name
-    write_onnx(WholeWay(subject.models, subject.image_size, subject.prediction), folder / ONNX, facts(subject))
+    write_onnx(
+        WholeWay(subject.models, subject.shares, subject.image_size, subject.prediction), folder / ONNX, facts(subject)
+    )
     difference = compare(folder / ONNX, subject)
     graphs = [ONNX, INT8] if options.int8 else [ONNX]
     if options.int8:

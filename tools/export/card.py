@@ -117,11 +117,12 @@ def results(subject: Subject) -> list[EvalResult] | None:
 
 def members(subject: Subject) -> str:
     """A sentence, without its full stop, on what predicts together."""
-    counts = [len(model.members) for model in subject.models]
-    parts = [
-        f"`{about['variant']}`{f' ({count} folds)' if count > 1 else ''}"
-        for about, count in zip(subject.abouts, counts, strict=True)
-    ]
+    parts = []
+    for about, model, share in zip(subject.abouts, subject.models, subject.shares, strict=True):
+        folds = [f"{len(model.members)} folds"] if len(model.members) > 1 else []
+        counts = [f"counts {share}"] if len(set(subject.shares)) > 1 else []
+        more = f" ({', '.join(folds + counts)})" if folds + counts else ""
+        parts.append(f"`{about['variant']}`{more}")
     parameters = sum(tensor.numel() for model in subject.models for tensor in model.parameters())
     kind = "The mean of" if len(parts) > 1 else "The model"
     return f"{kind} {', '.join(parts)}, {parameters / 1e6:.2f} M parameters in all"

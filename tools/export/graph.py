@@ -7,6 +7,7 @@ What the pipeline does to a photo on the way from its file to the mask is inside
 import warnings
 from collections.abc import Iterable
 from contextlib import redirect_stdout
+from fractions import Fraction
 from io import StringIO
 from pathlib import Path
 
@@ -24,14 +25,19 @@ EXAMPLE = (97, 131)  # height and width of the photo that the graph is traced wi
 
 
 class WholeWay(nn.Module):
-    """From a photo, uint8 RGB (H, W, 3), to the mean probability of `models` that it shows a person, float32 (H, W)."""
+    """From a photo, uint8 RGB (H, W, 3), to the probability that a pixel is person, float32 (H, W): the mean of
+    `models`, in which each counts by its share.
+    """
 
     larger: Tensor
     back: Tensor
 
-    def __init__(self, models: Iterable[nn.Module], image_size: int, params: PredictParams) -> None:
+    def __init__(
+        self, models: Iterable[nn.Module], shares: Iterable[Fraction], image_size: int, params: PredictParams
+    ) -> None:
         super().__init__()
         self.models, self.size, self.mirror = nn.ModuleList(models), image_size, params.mirror
+        self.shares = [float(share) for share in shares]
         seen = round(image_size * params.scale)
         self.register_buffer("larger", resize_weights(image_size, seen))
         self.register_buffer("back", resize_weights(seen, image_size))
@@ -47,7 +53,7 @@ class WholeWay(nn.Module):
         maps = [model(batch).sigmoid() for model in self.models]
         if self.mirror:
             maps = [(both[:1] + both[1:].flip(-1)) / 2 for both in maps]
-        mean = torch.stack(maps).mean(dim=0)
+        mean = torch.stack([share * part for share, part in zip(self.shares, maps, strict=True)]).sum(dim=0)
         if len(self.larger) != self.size:
             mean = self.back @ mean @ self.back.T
         return F.interpolate(mean, size=(height, width), mode="bilinear")[0, 0]

@@ -1,5 +1,6 @@
 """What is exported: the models of a variant, an ensemble or a file, and all that is known about them."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +19,15 @@ from stages.predict.maps import PredictParams, predict
 
 
 class Subject(NamedTuple):
-    """Models that predict together, and what is known about them; `abouts` is the metadata of each of their files."""
+    """Models that predict together, and what is known about them.
+
+    Each of the `files` has a model, its metadata in `abouts`, and how much it counts in `shares`, which sum up to 1.
+    """
 
     name: str
     files: list[Path]
     models: list[Ensemble]
+    shares: list[Fraction]
     abouts: list[dict[str, Any]]
     image_size: int
     prediction: PredictParams
@@ -34,7 +39,8 @@ class Subject(NamedTuple):
         """The probability, float (H, W), that the pipeline finds for each pixel of `photo`, uint8 RGB (H, W, 3)."""
         small, runtime = resize_photo(photo, self.image_size)[None], Runtime(torch.device("cpu"))
         maps = [predict(runtime, model, small, self.prediction, self.name)[0].astype(float) for model in self.models]
-        return upsample(np.mean(maps, axis=0).round().astype(np.uint8), *photo.shape[:2]) / 255
+        mean = np.average(maps, axis=0, weights=[float(share) for share in self.shares])
+        return upsample(mean.round().astype(np.uint8), *photo.shape[:2]) / 255
 
 
 def read_subject(which: str, mirror: bool | None = None) -> Subject:
@@ -47,22 +53,22 @@ def read_subject(which: str, mirror: bool | None = None) -> Subject:
     if own_file:
         if not Path(which).exists():
             raise stage.UserError(f"{which}: there is no such file; give a model file, or the name of a variant")
-        name, files = Path(which).stem, [Path(which)]
-    elif which in ensembles:
-        name, files = which, [model_path(member) for member in ensembles[which]]
-    elif which in known_variants():
-        name, files = which, [model_path(which)]
+        name, parts = Path(which).stem, {Path(which): Fraction(1)}
+    elif which in ensembles or which in known_variants():
+        shares = shares_of_variants(ensembles).get(which, {which: Fraction(1)})
+        name, parts = which, {model_path(variant): share for variant, share in shares.items()}
     else:
         names = ", ".join([*known_variants(), *ensembles])
         raise stage.UserError(f"there is no variant {which!r}; choose from {names}, or give the path of a model file")
-    loaded = {file: load_model(file) for file in files}
-    abouts = [loaded[file][1] for file in files]
+    loaded = [load_model(file) for file in parts]
+    abouts = [about for _, about in loaded]
     prediction = stage.read_params("predict", PredictParams)
     metrics = read_metrics(name) if not own_file and (METRICS / f"{name}.json").exists() else None
     return Subject(
         name=name,
-        files=files,
-        models=[loaded[file][0].float() for file in files],
+        files=list(parts),
+        models=[model.float() for model, _ in loaded],
+        shares=list(parts.values()),
         abouts=abouts,
         image_size=abouts[0].get("image_size") or stage.read_params("image_size", ImageSize),
         prediction=prediction if mirror is None else prediction.model_copy(update={"mirror": mirror}),
@@ -70,6 +76,18 @@ def read_subject(which: str, mirror: bool | None = None) -> Subject:
         metrics=metrics,
         source=abouts[0].get("source") or stage.read_params("source", stage.Name),
     )
+
+
+def shares_of_variants(ensembles: dict[str, list[str]]) -> dict[str, dict[str, Fraction]]:
+    """How much each variant counts in each of `ensembles`, whose members may be ensembles that stand before them."""
+    result: dict[str, dict[str, Fraction]] = {}
+    for name, members in ensembles.items():
+        total: dict[str, Fraction] = {}
+        for member in members:
+            for variant, share in result.get(member, {member: Fraction(1)}).items():
+                total[variant] = total.get(variant, Fraction(0)) + share / len(members)
+        result[name] = total
+    return result
 
 
 def threshold(metrics: dict[str, Any] | None) -> float | None:
