@@ -1,6 +1,7 @@
 """Kaggle for real: its own client, in the stages' own processes, against a server on this machine."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -27,6 +29,7 @@ from stages.download.place import checksums
 from tests.conftest import ROOT, Project
 from tests.kaggle_server import BASIC, CUT, KEY, REFRESH, SECRETS, STALL, TOKEN, USER, KaggleServer, at_start
 from tools.upload.hand_in import check_submission
+from tools.upload.lock import loss_behind
 from tools.upload.record import COLUMNS
 
 SLUG, DATASET = "people-2025", "somebody/people"
@@ -507,7 +510,8 @@ def ready(bench: Bench) -> Bench:
     metrics = {"threshold": 0.5, "holdout": {"dice": 0.93456}, "val": {"dice": 0.9}}
     (bench.root / "metrics/unet.json").write_text(json.dumps(metrics | {"details": [details]}))
     write_csv(bench, "id,encoded_pixels\n9.png,1 12\n10.png,3 1 6 2 9 3 14 1 16 1 20 1\n11.png,\n")
-    (bench.root / ".gitignore").write_text("/data/\n/submissions/*\n!/submissions/kaggle.csv\n__pycache__/\n/.cache/\n")
+    ignored = ("/data/", "/submissions/*", "!/submissions/kaggle.csv", "__pycache__/", "/.cache/", "/dvc.lock")
+    (bench.root / ".gitignore").write_text("\n".join(ignored))
     identity = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
     for command in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "--message", "ready"]):
         bench.project.run("git", *command)
@@ -517,6 +521,24 @@ def ready(bench: Bench) -> Bench:
 def write_csv(bench: Bench, text: str) -> None:
     (bench.root / "submissions").mkdir(exist_ok=True)
     (bench.root / "submissions/unet.csv").write_text(text)
+    write_lock(bench)
+
+
+def write_lock(bench: Bench, *variants: str, **losses: str) -> None:
+    """dvc.lock that belongs to the files that are there, after trainings with `losses`, or with bce_dice."""
+
+    def file(path: str) -> dict[str, str]:
+        there = (bench.root / path).exists()
+        return {"path": path, "md5": hashlib.md5((bench.root / path).read_bytes()).hexdigest() if there else "0"}
+
+    stages: dict[str, dict[str, Any]] = {}
+    for variant in variants or ("unet",):
+        params = {"params.yaml": {"loss": losses.get(variant, "bce_dice")}}
+        model, scores = file(f"models/{variant}.safetensors"), file(f"metrics/{variant}.json")
+        stages[f"train@{variant}"] = {"deps": [], "params": params, "outs": [model]}
+        stages[f"predict@{variant}"] = {"deps": [model], "outs": []}
+        stages[f"submit@{variant}"] = {"deps": [scores], "outs": [file(f"submissions/{variant}.csv")]}
+    (bench.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
 
 
 def record(bench: Bench) -> list[dict[str, str]]:
@@ -616,6 +638,41 @@ def test_a_bad_submission_stops_the_upload(ready):
     assert not ready.server.requests and not uploads(ready)
 
 
+def test_the_loss_is_that_of_the_training_and_not_of_params_changed_since(ready):
+    write_lock(ready, unet="combined_edge")
+    assert "loss combined_edge, holdout Dice" in ready.works("upload", "--dry-run")
+
+
+@pytest.mark.parametrize("file", ["submissions/unet.csv", "metrics/unet.json"])
+def test_what_the_pipeline_did_not_make_last_is_not_sent(ready, file):
+    (ready.root / file).write_text((ready.root / file).read_text() + "\n")
+    ready.fails("upload", "--dry-run", says=(f"{file} is not the file that dvc.lock belongs to; run dvc repro",))
+    (ready.root / "dvc.lock").unlink()
+    ready.fails("upload", "--dry-run", says=("dvc.lock does not say how submissions/unet.csv was made; run dvc repro",))
+    assert not uploads(ready)
+
+
+def test_the_losses_behind_an_ensemble_are_those_of_its_members(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stages: dict[str, dict[str, Any]] = {}
+    for name, loss in {"unet": "bce", "u2net": "combined", "residual_unet": "bce"}.items():
+        model = {"path": f"models/{name}.safetensors", "md5": name}
+        stages[f"train@{name}"] = {"deps": [], "params": {"params.yaml": {"loss": loss}}, "outs": [model]}
+        stages[f"predict@{name}"] = {"deps": [model], "outs": []}
+    for name, members in {"team": ["unet", "unet", "residual_unet"], "all": ["team", "u2net", "unet"]}.items():
+        params = {"params.yaml": {f"ensembles.{name}": members}}
+        stages[f"ensemble@{name}"] = {"deps": [], "params": params, "outs": []}
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
+    assert (loss_behind("team"), loss_behind("all")) == ("bce", "bce+combined")
+    stages["train@u2net"]["outs"] = [{"path": "models/u2net.safetensors", "md5": "a later one"}]
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
+    assert loss_behind("team") == "bce"
+    with pytest.raises(
+        UserError, match="a model of all was trained again after the submission was made; run dvc repro"
+    ):
+        loss_behind("all")
+
+
 @pytest.mark.parametrize(
     ("changes", "arguments", "says"),
     [
@@ -712,6 +769,7 @@ def test_uploads_at_the_same_time_lose_no_row_and_hand_in_nothing_twice(ready):
         (ready.root / f"metrics/{variant}.json").write_text(metrics)
         (ready.root / f"submissions/{variant}.csv").write_text(f"id,encoded_pixels\n9.png,{code}\n10.png,\n11.png,\n")
     ready.set(variants=[variant for variant, _ in both])
+    write_lock(ready, *(variant for variant, _ in both))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda variant: ready.works("upload", variant), ["unet", "residual_unet"] * 2))
     rows = record(ready)

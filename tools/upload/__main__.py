@@ -13,6 +13,7 @@ from src.formats.prepared import TEST, read_rows
 from src.formats.submission import SUBMISSIONS, SubmissionParams
 from src.sources.kaggle import Params
 from tools.upload.hand_in import await_score, check_model, check_submission, hand_in
+from tools.upload.lock import loss_behind
 from tools.upload.record import RECORD, Row, alone, current_commit, dated_copy, write_record
 
 
@@ -34,9 +35,10 @@ def main(*arguments: str) -> None:
     source = SUBMISSIONS / f"{options.variant}.csv"
     check_submission(source, read_rows(TEST), stage.read_params("submission", SubmissionParams).columns)
     check_model(options.variant)
+    loss = loss_behind(options.variant)
     with alone():  # until it is recorded: another upload could take the same name
         path, row = dated_copy(source)
-        row = row or new_row(path, options.variant, dice)
+        row = row or new_row(path, options.variant, loss, dice)
         message = f"{row['variant']}, loss {row['loss']}, holdout Dice {row['holdout_dice']}, commit {row['commit']}"
         if competition is None:
             print(f"{path} is ready, with the message {message!r}; nothing was sent")
@@ -59,13 +61,13 @@ def destination() -> Params:
     return params.model_copy(update={"kind": "competition"})
 
 
-def new_row(path: Path, variant: str, dice: float) -> Row:
+def new_row(path: Path, variant: str, loss: str, dice: float) -> Row:
     """What is known before the score."""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
         "file": path.name,
         "variant": variant,
-        "loss": stage.read_params("loss", stage.Name),
+        "loss": loss,
         "commit": current_commit(),
         "holdout_dice": f"{dice:.4f}",
         "public_score": "",

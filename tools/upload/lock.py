@@ -1,0 +1,55 @@
+"""dvc.lock: which loss is behind a submission, and whether the submission is what the pipeline made last."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from src.formats.submission import SUBMISSIONS
+from src.stage import UserError
+
+LOCK = Path("dvc.lock")
+RESULTS = ("data/predictions/", "metrics/", "submissions/")
+Stages = dict[str, dict[str, Any]]
+
+
+def loss_behind(variant: str) -> str:
+    """The loss of the training that submissions/`variant`.csv comes from, or those of an ensemble's members.
+
+    params.yaml may have been changed since. Raises UserError if a file of the submission, its scores or its predictions
+    is not the one in dvc.lock, or if a member was trained after it had predicted.
+    """
+    again = f"run dvc repro, so that {SUBMISSIONS / variant}.csv is what the pipeline makes"
+    try:
+        stages: Stages = yaml.safe_load(LOCK.read_text())["stages"]
+        made = _files(stages.get(f"submit@{variant}") or stages[f"ensemble@{variant}"])
+        losses = _losses(variant, stages)
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
+        raise UserError(f"{LOCK} does not say how {SUBMISSIONS / variant}.csv was made; {again}") from None
+    for path, md5 in made.items():
+        if path.startswith(RESULTS) and Path(path).is_file() and _md5(Path(path)) != md5:
+            raise UserError(f"{path} is not the file that {LOCK} belongs to; {again}")
+    if None in losses:
+        raise UserError(f"a model of {variant} was trained again after the submission was made; {again}")
+    return "+".join(sorted(filter(None, losses)))
+
+
+def _losses(variant: str, stages: Stages) -> set[str | None]:
+    """The loss of `variant`, or of an ensemble's members; None among them for one that has not predicted since."""
+    if (ensemble := stages.get(f"ensemble@{variant}")) is not None:
+        members = ensemble["params"]["params.yaml"][f"ensembles.{variant}"]
+        return {loss for member in set(members) for loss in _losses(member, stages)}
+    model, train = f"models/{variant}.safetensors", stages[f"train@{variant}"]
+    used = _files(stages[f"predict@{variant}"])[model]
+    return {train["params"]["params.yaml"]["loss"] if _files(train)[model] == used else None}
+
+
+def _files(stage: dict[str, Any]) -> dict[str, str]:
+    """The hashes of what a stage read and wrote, by path."""
+    return {file["path"]: file.get("md5", "") for file in [*stage["deps"], *stage["outs"]]}
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
