@@ -289,6 +289,17 @@ def test_a_kernel_that_failed_is_told_in_its_own_last_words_and_the_next_try_is_
 
 
 @pytest.mark.slow
+def test_a_kernel_without_its_photos_says_so(bench):
+    shutil.rmtree(bench.kaggle / "input")
+    (bench.kaggle / "input").mkdir()
+    bench.runs_for_real()
+    line = bench.fails("--variants", "unet")
+    assert f"there is nothing to keep yet; {SLUG} is not among the inputs of this kernel" in line
+    (kernel,) = bench.server.kernels.values()
+    assert not any("Traceback" in shown for shown in kernel.log)
+
+
+@pytest.mark.slow
 def test_results_of_another_commit_are_not_taken(bench):
     bench.ends("RUNNING")
     bench.call("--push-only")

@@ -248,7 +248,13 @@ def state_of_things() -> str:
 
 # %%
 def keep(state: str, errors: list[str]) -> None:
-    """Writes the results to OUTPUT; what would be too much is left out, the least needed first, and named."""
+    """Writes the results to OUTPUT; what would be too much is left out, the least needed first, and named.
+
+    Raises Failed if there are none: DVC makes dvc.lock when the first stage is done.
+    """
+    if not (PROJECT / "dvc.lock").exists():
+        why = [re.sub(r"(\w+: )?error: ", "", line, count=1, flags=re.IGNORECASE) for line in errors[:1]]
+        raise Failed("; ".join(["there is nothing to keep yet", *why]))
     push = ("dvc", "--wait-for-lock", "push", "--quiet", "--run-cache")
     run(*push, *shared_stages(), wrong="dvc push failed, see above")
     for folder in (OUTPUT, KEPT):
@@ -256,8 +262,9 @@ def keep(state: str, errors: list[str]) -> None:
     shutil.copy(PROJECT / "dvc.lock", LOCK)
     unfinished = list(CHECKPOINTS.glob("*.safetensors"))
     for checkpoint in unfinished:
-        shutil.copy(checkpoint, KEPT / "partial")  # whole or not at all
-        (KEPT / "partial").replace(KEPT / checkpoint.name)
+        with suppress(FileNotFoundError):  # its training has ended in this moment
+            shutil.copy(checkpoint, KEPT / "partial")  # whole or not at all
+            (KEPT / "partial").replace(KEPT / checkpoint.name)
     for old in {path.name for path in KEPT.iterdir()} - {path.name for path in unfinished}:
         (KEPT / old).unlink()
     # Small files first: run-cache, tables, predictions, models; last the photos as arrays, which home can make itself.
