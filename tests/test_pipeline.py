@@ -101,6 +101,7 @@ class TestRepro:
 
 
 class TestOnlyWhatChangedReruns:
+    @pytest.mark.slow  # tests/test_bare_clone.py has the quick one, in a clone without data
     def test_postprocessing_reruns_only_what_follows_the_predictions(self, project):
         shutil.move(project.root / "data/raw", project.root.parent / "raw")  # proof that no raw photo is read
         project.set(postprocess__threshold="auto")

@@ -27,6 +27,7 @@ def project(tmp_path_factory) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_in_a_terminal_every_bar_counts_photos_and_ends_at_all_of_them(project):
     shown = project.in_terminal("dvc", "repro", "--force", "submit@unet")
     last = {name: (int(done), int(total)) for name, done, total in BAR.findall(shown)}
