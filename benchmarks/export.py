@@ -15,7 +15,7 @@ import onnxruntime
 import torch
 
 from benchmarks import in_turns, machine
-from src import stage
+from src.errors import UserError, run_main
 from src.formats.model import MODELS
 from src.formats.prepared import LABELLED, read_photos, read_rows
 from src.formats.raw import RAW
@@ -68,7 +68,7 @@ def found() -> list[str]:
     """All model files; raises UserError if there is none."""
     files = [str(path) for folder in (MODELS, MODELS / "starters") for path in sorted(folder.glob("*.safetensors"))]
     if not files:
-        raise stage.UserError(f"there is no model in {MODELS}; run dvc repro, or dvc pull train")
+        raise UserError(f"there is no model in {MODELS}; run dvc repro, or dvc pull train")
     return [Path(file).stem if Path(file).parent == MODELS else file for file in files]
 
 
@@ -87,4 +87,4 @@ def dice(maps: list[np.ndarray], masks: list[np.ndarray], threshold: float) -> f
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

@@ -10,8 +10,9 @@ from typing import Annotated, Literal, NamedTuple
 import torch
 from pydantic import Field
 
+from src.errors import UserError
 from src.gpus import take_gpu
-from src.stage import Section, UserError
+from src.params import Section
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}

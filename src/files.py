@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from src.stage import UserError
+from src.errors import UserError
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
+from src.errors import UserError
 from src.files import check_file
-from src.stage import UserError
 
 Image.MAX_IMAGE_PIXELS = None  # _decode has a limit of its own
 warnings.filterwarnings("ignore", module="PIL")

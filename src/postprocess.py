@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from src.stage import Section
+from src.params import Section
 
 AUTO = "auto"
 

@@ -2,7 +2,7 @@
 
 import os
 
-from src.stage import end_with_parent
+from src.errors import end_with_parent
 
 # Here, since this runs before a stage loads torch, which takes seconds in which its dvc may be killed.
 if "DVC_STAGE" in os.environ:

@@ -106,7 +106,7 @@ CHANGES = [
     comment("src/postprocess.py"),
     comment("src/formats/prepared.py"),
     comment("src/page/page.css"),
-    comment("src/stage.py"),
+    comment("src/params.py"),
     comment("stages/prepare/arrays.py"),
     comment("stages/prepare/traits.py"),
     comment("stages/split/stratify.py"),

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from selenium.webdriver.support.ui import WebDriverWait
 
+from src.errors import UserError
 from src.formats.metrics import HEADLINE, write_metrics
 from src.postprocess import PostprocessParams, final_mask
-from src.stage import UserError
 from tests.browser import PHONE, find, needs_browser, show_as
 from tests.conftest import ROOT, set_params
 from tests.test_export import SIZE, assert_same, by_onnx, by_pipeline, photo, save

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from src import stage
 from src.compute import ComputeParams
+from src.errors import run_guarded
 from src.formats.prepared import LABELLED, read_rows
 from src.formats.split import read_split
+from src.params import read_params
 from stages.download import __main__ as download
 from stages.evaluate import __main__ as evaluate
 from stages.predict import __main__ as predict
@@ -53,7 +54,7 @@ def snapshot(root: Path) -> dict[str, bytes]:
 def fails(main, says) -> None:
     """Runs a stage's main as its script does, in this process; it must end with one line that has all of `says`."""
     with pytest.raises(SystemExit) as exit_status:
-        stage.guarded(main)
+        run_guarded(main)
     message = str(exit_status.value)
     assert message.startswith("error: ")
     assert "\n" not in message
@@ -468,15 +469,15 @@ def test_a_missing_key_and_broken_yaml_are_named(workspace):
         (b"seed: !!int abc", "not valid YAML"),
         (b"seed: !!timestamp abc", "not valid YAML"),
         (b"seed: !!python/object/apply:os.system [ls]", "not valid YAML"),
-        (b"seed: 1\nseed: 2", "the key seed stands twice"),
-        (b"split:\n  folds: 5\n  folds: 6", "the key folds stands twice"),
-        (b"", "the key seed is missing"),
+        (b"seed: 1\nseed: 2", 'line 2: found duplicate key "seed"'),
+        (b"split:\n  folds: 5\n  folds: 6", 'line 3: found duplicate key "folds"'),
+        (b"", "params.yaml is empty"),
         (b"- seed", "the key seed is missing"),
     ],
 )
 def test_params_that_are_not_what_yaml_or_python_can_read(workspace, text, says):
     (workspace / "params.yaml").write_bytes(text)
-    fails(lambda: stage.read_params("seed", int), says=["params.yaml", says])
+    fails(lambda: read_params("seed", int), says=["params.yaml", says])
 
 
 def test_params_that_are_no_file(workspace):
@@ -489,13 +490,13 @@ def test_params_that_are_no_file(workspace):
 def test_a_value_that_stands_for_a_billion_is_not_written_out(workspace):
     levels = [f"- &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 12)]
     (workspace / "params.yaml").write_text("variants:\n- &l0 [lol]\n" + "\n".join(levels))
-    fails(lambda: stage.read_params("variants", list[str]), says=["variants"])
+    fails(lambda: read_params("variants", list[str]), says=["variants"])
 
 
 def test_several_machines_that_nothing_tells_of_each_other(workspace, monkeypatch):
     for name in ("MASTER_ADDR", "NODE_RANK"):
         monkeypatch.delenv(name, raising=False)
-    params = stage.read_params("compute", ComputeParams).model_copy(update={"device": "cpu", "num_nodes": 50})
+    params = read_params("compute", ComputeParams).model_copy(update={"device": "cpu", "num_nodes": 50})
     fails(lambda: launch(params), says=["compute.num_nodes is 50", "MASTER_ADDR and NODE_RANK are not set"])
 
 
@@ -538,7 +539,7 @@ def test_a_stage_before_those_it_needs(workspace, main, missing):
 
 def test_a_missing_file_of_our_own_is_a_traceback(workspace):
     with pytest.raises(FileNotFoundError):
-        stage.guarded(lambda: Path("stages/report/report.htm").read_text())
+        run_guarded(lambda: Path("stages/report/report.htm").read_text())
 
 
 @pytest.mark.parametrize(

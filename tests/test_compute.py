@@ -20,9 +20,9 @@ import yaml
 
 from src import gpus, models
 from src.compute import ComputeParams, best_precision, find_device, free_gpu, one_device
+from src.errors import UserError
 from src.formats.model import load_model
 from src.losses import build_loss
-from src.stage import UserError
 from stages.train.augment import Augment, AugmentParams
 from stages.train.launch import launch
 from stages.train.schedule import TrainParams
@@ -277,11 +277,11 @@ class TestWhichDevice:
 
 HOLD = """
 import time
-from src import gpus, stage
+from src import gpus
 def main(*names):
     print(gpus.take_gpu(names), gpus.take_gpu(names), flush=True)
     time.sleep(300)
-stage.run(main)
+run_main(main)
 """
 
 

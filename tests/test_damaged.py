@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from src import models
+from src.errors import UserError
 from src.formats.model import load_model, model_path, save_model
-from src.stage import UserError
 from stages.evaluate import __main__ as evaluate
 from stages.gallery import __main__ as gallery
 from stages.predict import __main__ as predict

@@ -10,10 +10,10 @@ import torch
 import yaml
 
 from src.compute import Runtime, best_precision
+from src.errors import UserError
 from src.formats.model import load_model
 from src.formats.prepared import PHOTOS
 from src.formats.split import choose_folds, part_indices
-from src.stage import UserError
 from stages.ensemble.mean import average
 from stages.predict.maps import PredictParams, predict
 from stages.train.checkpoint import Checkpoint

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from src import stage
 from src.bootstrap import interval
 from src.charts import histogram
+from src.errors import UserError
 from src.formats import rle
 from src.formats.metrics import THRESHOLDS, read_metrics
 from src.formats.predictions import read_predictions
 from src.formats.prepared import LABELLED, NativeMasks, read_rows
 from src.formats.split import part_indices, read_split
 from src.formats.submission import read_submission, write_submission
+from src.params import read_params
 from src.pictures import FALSE_ALARM, MISS, difference
 from src.postprocess import PostprocessParams, final_mask, majority, threshold_mask
 from stages.evaluate import __main__ as evaluate
@@ -51,7 +52,7 @@ class TestHeadline:
         assert threshold in ("auto", metrics["threshold"])
 
         rows, indices = read_rows(LABELLED), part_indices(read_split(), "val")
-        params = stage.read_params("postprocess", PostprocessParams)
+        params = read_params("postprocess", PostprocessParams)
         maps = read_predictions("residual_unet", "val", expected=len(indices))
         write_submission(submission(maps, rows.iloc[indices], metrics["threshold"], params), COLUMNS, Path("val.csv"))
         masks, scores = NativeMasks(rows), []
@@ -71,7 +72,7 @@ class TestHeadline:
         assert list(read_submission(Path("submissions/unet.csv"))["encoded_pixels"]) != list(first["encoded_pixels"])
 
     def test_submit_without_metrics_says_what_to_run(self, workspace):
-        with pytest.raises(stage.UserError, match=r"metrics/unet\.json is missing; run dvc repro evaluate@unet"):
+        with pytest.raises(UserError, match=r"metrics/unet\.json is missing; run dvc repro evaluate@unet"):
             submit.main("unet")
 
     def test_every_photo_and_picture_is_on_record(self, workspace):
@@ -89,7 +90,7 @@ class TestHeadline:
         metrics, rows = read_metrics("unet"), read_rows(LABELLED)
         indices = part_indices(read_split(), "holdout")
         maps, masks = read_predictions("unet", "holdout", expected=len(indices)), NativeMasks(rows)
-        params = stage.read_params("postprocess", PostprocessParams)
+        params = read_params("postprocess", PostprocessParams)
         pairs = [
             (final_mask(p, masks[i].shape, metrics["threshold"], params), masks[i])
             for p, i in zip(maps, indices, strict=True)
@@ -121,7 +122,7 @@ class TestHeadline:
     @pytest.mark.parametrize("columns", [["id"], ["id", "id"], ["id", "a,b"], ["id", "rle", "more"], "id"])
     def test_other_columns_are_refused_in_one_line(self, workspace, columns):
         set_params(workspace, {"submission.columns": columns})
-        with pytest.raises(stage.UserError, match=r"params.yaml: submission\.columns"):
+        with pytest.raises(UserError, match=r"params.yaml: submission\.columns"):
             submit.main("unet")
 
 

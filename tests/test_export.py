@@ -13,8 +13,9 @@ import torch
 from huggingface_hub import ModelCard
 from torch import nn
 
-from src import models, stage
+from src import models
 from src.compute import Runtime
+from src.errors import UserError
 from src.formats.metrics import HEADLINE, write_metrics
 from src.formats.model import load_model, save_model
 from src.images import resize_photo
@@ -211,9 +212,9 @@ def test_any_model_file_can_be_named_and_mistakes_are_one_line(project):
     shutil.move(save("unet", depth=1), "models/mine.safetensors")
     export.main("models/mine.safetensors")
     assert Path("exports/mine/model.onnx").exists()
-    with pytest.raises(stage.UserError, match="there is no variant 'mine'; choose from attention_unet, "):
+    with pytest.raises(UserError, match="there is no variant 'mine'; choose from attention_unet, "):
         export.main("mine")
-    with pytest.raises(stage.UserError, match=r"other\.safetensors: there is no such file"):
+    with pytest.raises(UserError, match=r"other\.safetensors: there is no such file"):
         export.main("other.safetensors")
-    with pytest.raises(FileNotFoundError, match=r"models/unet\.safetensors"):  # stage.run says what makes it
+    with pytest.raises(FileNotFoundError, match=r"models/unet\.safetensors"):  # run_main says what makes it
         export.main("unet")

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src import models, stage
+from src import models
+from src.errors import UserError
 from src.formats.arrays import read_array
 from src.formats.model import load_model, save_model
 from src.formats.tables import read_table
 from src.images import read_mask, read_photo
+from src.params import read_params
 from src.sources.archive import unpack
-from src.stage import UserError
 from stages.split.stratify import SplitParams
 from tests.conftest import ROOT, photo_and_mask
 from tests.test_damaged import ABOUT, ARGUMENTS
@@ -117,7 +118,7 @@ def test_params_that_were_changed_anywhere(monkeypatch, tmp_path, edits):
     block = text[text.index(b"split:") : text.index(b"augment:")]
     Path("params.yaml").write_bytes(mutated(block, edits))
     try:
-        stage.read_params("split", SplitParams)
+        read_params("split", SplitParams)
     except UserError as error:
         assert str(error).startswith("params.yaml")
         assert "\n" not in str(error)
@@ -129,4 +130,4 @@ def test_any_params_at_all(monkeypatch, tmp_path, text):
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_bytes(text)
     with pytest.raises(UserError, match=r"^params\.yaml"):
-        stage.read_params("split", SplitParams)
+        read_params("split", SplitParams)

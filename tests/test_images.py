@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.errors import UserError
 from src.images import read_mask, read_photo, resize_mask, resize_photo
-from src.stage import UserError
 from tests.conftest import photo_and_mask
 
 MASK = photo_and_mask(48, seed=3)[1]

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import yaml
 
-from src.stage import UserError
+from src.errors import UserError
 from tests.conftest import VARIANTS, Project, copy_finished, copy_project
 from tests.test_resume import checkpoints, hashes, start
 from tools import jobs

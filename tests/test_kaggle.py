@@ -20,11 +20,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from src.errors import UserError
 from src.formats import rle
 from src.formats.raw import CHECKSUMS
 from src.sources import kaggle
 from src.sources.archive import NoRoomError, unpack
-from src.stage import UserError
 from stages.download.place import checksums
 from tests.conftest import ROOT, Project
 from tests.kaggle_server import BASIC, CUT, KEY, REFRESH, SECRETS, STALL, TOKEN, USER, KaggleServer, at_start

@@ -19,10 +19,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from src.errors import UserError
 from src.formats.model import load_model
 from src.formats.raw import CHECKSUMS
 from src.sources import kaggle
-from src.stage import UserError
 from stages.download.place import checksums
 from tests.conftest import ROOT, Project, copy_project, ran, write_raw
 from tests.kaggle_server import CUT, SECRETS, USER, KaggleServer, Kernel, at_start

@@ -6,8 +6,8 @@ import pytest
 import torch
 import yaml
 
+from src.errors import UserError
 from src.losses import build_loss, known_losses
-from src.stage import UserError
 from tests.conftest import ROOT
 
 BLOCKS = yaml.safe_load((ROOT / "params.yaml").read_text())["losses"]

@@ -15,10 +15,10 @@ from torch._subclasses import FakeTensorMode
 from torch.nn import functional as F
 
 from src import models
+from src.errors import UserError
 from src.formats.model import load_model, save_model
 from src.losses import build_loss
 from src.models.blocks import LUMA, BilinearResize, bilinear_weights, resize_bilinear
-from src.stage import UserError
 from stages.train.batches import Dataset
 from stages.train.schedule import TrainParams
 from stages.train.trainer import Trainer

@@ -39,12 +39,11 @@ def test_in_a_terminal_every_bar_counts_photos_and_ends_at_all_of_them(project):
 
 PROGRAM = """
 import atexit, threading, time
-from src import stage
 def main():
     threading.Thread(target=lambda: (time.sleep(0.3), print("the thread"))).start()
     atexit.register(print, "at exit")
     print("main")
-stage.run(main)
+run_main(main)
 """
 
 
@@ -57,7 +56,7 @@ def test_a_process_ends_with_all_that_it_printed_after_its_threads_and_what_is_d
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_has_seen_enough_is_no_error(unbuffered):
-    program = "from src import stage\nstage.run(lambda: [print(number) for number in range(100_000)])"
+    program = "from src.errors import run_main\nrun_main(lambda: [print(number) for number in range(100_000)])"
     command = f"{sys.executable} -c '{program}' | head -1"
     environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     result = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 from ruamel.yaml import YAML
 
-from src import models, stage
+from src import models
+from src.errors import UserError
 from src.formats.metrics import HEADLINE, write_metrics
 from src.formats.model import save_model
 from src.losses import build_loss
@@ -349,15 +350,15 @@ class TestDemo:
         assert best_variant("unet") == "unet_paper"
 
     def test_mistakes_are_one_line(self, trained):
-        with pytest.raises(stage.UserError, match="name at least one photo"):
+        with pytest.raises(UserError, match="name at least one photo"):
             demo.main()
-        with pytest.raises(stage.UserError, match=r"nowhere\.jpg: there is no such file"):
+        with pytest.raises(UserError, match=r"nowhere\.jpg: there is no such file"):
             demo.main("nowhere.jpg")
         (trained / "broken.jpg").write_bytes(b"no photo")
-        with pytest.raises(stage.UserError, match=r"broken\.jpg: not a readable image"):
+        with pytest.raises(UserError, match=r"broken\.jpg: not a readable image"):
             demo.main("broken.jpg")
         (trained / "models/unet.safetensors").unlink()
-        with pytest.raises(stage.UserError, match="run dvc repro, or dvc pull train@unet"):
+        with pytest.raises(UserError, match="run dvc repro, or dvc pull train@unet"):
             demo.main("broken.jpg")
 
     def test_names_do_not_collide(self):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.errors import UserError
 from src.formats.split import PARTS
-from src.stage import UserError
 from stages.split.duplicates import duplicate_groups
 from stages.split.stratify import SplitParams, parts_of, split
 from tests.conftest import photo_and_mask

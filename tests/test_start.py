@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from src.errors import UserError
 from src.formats.model import load_model, save_model
 from src.models import build
-from src.stage import UserError
 from stages.train import __main__ as train
 from tests.conftest import Project, copy_finished
 

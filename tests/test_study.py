@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from src.stage import UserError
+from src.errors import UserError
 from tests.conftest import copy_finished
 from tests.test_experiments import processes, run_queue, wait_until
 from tools.study.plan import Study, read_study

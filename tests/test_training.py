@@ -10,8 +10,8 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 
 from src import models
+from src.errors import UserError
 from src.losses import build_loss
-from src.stage import UserError
 from stages.train.augment import Augment, AugmentParams, noisy
 from stages.train.batches import Dataset, seed_for, shuffled
 from stages.train.checkpoint import Checkpoint

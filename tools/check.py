@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from src import sources, stage
+from src import sources
 from src.compute import ComputeParams
+from src.errors import UserError, run_main
 from src.formats.submission import SubmissionParams
 from src.images import ImageSize, Megapixels
 from src.losses import build_loss, known_losses
 from src.models import architecture, check_arguments, known_variants
+from src.params import Name, Seed, read_params
 from src.postprocess import PostprocessParams
 from stages.ensemble.mean import Ensembles
 from stages.predict.maps import PredictParams
@@ -27,15 +29,15 @@ from stages.train.start import check_start
 ROOT = Path(__file__).resolve().parent.parent
 BUDGETS = ("cpu", "gpu")
 SCALARS: dict[str, Any] = {
-    "source": stage.Name,
-    "budget": stage.Name,
-    "variants": list[stage.Name],
+    "source": Name,
+    "budget": Name,
+    "variants": list[Name],
     "ensembles": Ensembles,
-    "release": stage.Name,
+    "release": Name,
     "start": str,
-    "loss": stage.Name,
-    "final_loss": stage.Name,
-    "seed": stage.Seed,
+    "loss": Name,
+    "final_loss": Name,
+    "seed": Seed,
     "image_size": ImageSize,
     "max_megapixels": Megapixels,
 }
@@ -63,22 +65,22 @@ RENAMED = {  # keys of older versions, and what takes their place
 
 
 def main() -> None:
-    params = stage.read_params("", dict)
+    params = read_params("", dict)
     check_renamed(params)
     one_of("the top level", params, {*SCALARS, *SECTIONS, "losses", "models", *sources.known_sources(), *BUDGETS})
-    value: dict[str, Any] = {key: stage.read_params(key, kind) for key, kind in (SCALARS | SECTIONS).items()}
+    value: dict[str, Any] = {key: read_params(key, kind) for key, kind in (SCALARS | SECTIONS).items()}
     one_of("source", [value["source"]], sources.known_sources())
     one_of("budget", [value["budget"]], BUDGETS)
     one_of("variants", value["variants"], known_variants())
     if not value["variants"] or len(set(value["variants"])) < len(value["variants"]):
-        raise stage.UserError("params.yaml: variants: name at least one variant, and none twice")
+        raise UserError("params.yaml: variants: name at least one variant, and none twice")
     one_of("release", [value["release"]], known_variants())
     check_ensembles(value["ensembles"], value["variants"])
     check_start(Path(value["start"]))
     check_losses(value["loss"], value["final_loss"])
     for name in sources.known_sources():
         with errors_in(f"src/sources/{name}/__init__.py"):
-            stage.read_params(name, sources.find(name).Params)
+            read_params(name, sources.find(name).Params)
     check_models()
     chosen = ", ".join(f"{key} {value[key]}" for key in ("source", "budget", "loss"))
     print(f"params.yaml is valid: {chosen}, {', '.join(value['variants'])}")
@@ -91,7 +93,7 @@ def check_renamed(params: dict[str, Any]) -> None:
     for old, new in RENAMED.items():
         block, _, key = old.partition(".")
         if block in params and (not key or (isinstance(params[block], dict) and key in params[block])):
-            raise stage.UserError(f"params.yaml: {old} is now {new}; docs/how-it-works.md has all keys")
+            raise UserError(f"params.yaml: {old} is now {new}; docs/how-it-works.md has all keys")
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
@@ -101,7 +103,7 @@ def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
     known = list(variants)
     for name, members in ensembles.items():
         if name in known_variants():
-            raise stage.UserError(f"params.yaml: ensembles: {name} is a variant's name; take another one")
+            raise UserError(f"params.yaml: ensembles: {name} is a variant's name; take another one")
         one_of(f"ensembles.{name}", members, known)
         known.append(name)
 
@@ -110,24 +112,24 @@ def check_losses(loss: str, final_loss: str) -> None:
     """Both names, and the block of every loss."""
     for key, name in {"loss": loss, "final_loss": final_loss}.items():
         one_of(key, [name], known_losses())
-    one_of("losses", stage.read_params("losses", dict), known_losses())
+    one_of("losses", read_params("losses", dict), known_losses())
     for name in known_losses():
         with errors_in(f"src/losses/{name}.py"):
-            build_loss(name, stage.read_params(f"losses.{name}", dict))
+            build_loss(name, read_params(f"losses.{name}", dict))
 
 
 def check_models() -> None:
     """The blocks of both budgets and `models`: in each of them every file in src/models has an entry."""
     for budget in BUDGETS:
-        one_of(budget, stage.read_params(budget, dict), ("train", "models"))
-        stage.read_params(f"{budget}.train", TrainParams)
-        one_of(f"{budget}.models", stage.read_params(f"{budget}.models", dict), known_variants())
-    one_of("models", stage.read_params("models", dict), known_variants())
+        one_of(budget, read_params(budget, dict), ("train", "models"))
+        read_params(f"{budget}.train", TrainParams)
+        one_of(f"{budget}.models", read_params(f"{budget}.models", dict), known_variants())
+    one_of("models", read_params("models", dict), known_variants())
     for variant in known_variants():
         with errors_in(f"src/models/{variant}.py"):
             architecture(variant)
-            sizes = {budget: stage.read_params(f"{budget}.models.{variant}", dict) for budget in BUDGETS}
-            structure = stage.read_params(f"models.{variant}", dict)
+            sizes = {budget: read_params(f"{budget}.models.{variant}", dict) for budget in BUDGETS}
+            structure = read_params(f"models.{variant}", dict)
             for budget, size in sizes.items():
                 check_arguments(variant, structure, size, budget)
 
@@ -137,7 +139,7 @@ def errors_in(file: str) -> Iterator[None]:
     """What Python says against `file`, which somebody may just have added, becomes a UserError that names the line."""
     try:
         yield
-    except stage.UserError:
+    except UserError:
         raise
     except Exception as error:
         if isinstance(error, SyntaxError):
@@ -147,15 +149,15 @@ def errors_in(file: str) -> Iterator[None]:
         lines = [line for path, line in places if path == str(ROOT / file)]
         where = f"{file}, line {lines[-1]}" if lines else file
         said = traceback.format_exception_only(error)[-1].strip()
-        raise stage.UserError(f"{where}: {said}") from None
+        raise UserError(f"{where}: {said}") from None
 
 
 def one_of(key: str, names: Iterable[str], known: Iterable[str]) -> None:
     """Raises UserError that lists the valid names if one of `names` is not `known`."""
     for name in names:
         if name not in known:
-            raise stage.UserError(f"params.yaml: {key}: there is no {name!r}; choose from {', '.join(sorted(known))}")
+            raise UserError(f"params.yaml: {key}: there is no {name!r}; choose from {', '.join(sorted(known))}")
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

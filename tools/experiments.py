@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from dvc.repo import Repo
 
-from src import stage
+from src.errors import run_main
 from src.formats.metrics import METRICS
 
 COMMITS = 50  # how far back
@@ -54,4 +54,4 @@ def row(name: str, state: Any, scored: bool = True) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

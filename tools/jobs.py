@@ -17,7 +17,8 @@ from threading import Event, Lock
 
 import yaml
 
-from src import stage
+from src.errors import UserError, run_main
+from src.params import read_params
 
 FOR_ALL = "split"  # the last stage that all variants need
 DVC = ("dvc", "--wait-for-lock")
@@ -88,14 +89,14 @@ def stale_variants() -> dict[str, list[str]]:
     output = subprocess.run([*DVC, "status", "--json"], stdout=subprocess.PIPE, check=True).stdout
     stages = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
     names = [name for name, definition in stages.items() if "matrix" in definition]
-    chains = {v: [f"{name}@{v}" for name in names] for v in stage.read_params("variants", list[str])}
+    chains = {v: [f"{name}@{v}" for name in names] for v in read_params("variants", list[str])}
     return {variant: chain for variant, chain in chains.items() if not json.loads(output).keys().isdisjoint(chain)}
 
 
 def run(jobs: Jobs, pool: ThreadPoolExecutor) -> None:
     """The whole pipeline; raises UserError that names what failed."""
     if pool.submit(jobs.repro, FOR_ALL, FOR_ALL).result():
-        raise stage.UserError("what all variants need was not made; the lines above say why")
+        raise UserError("what all variants need was not made; the lines above say why")
     chains = stale_variants()
     running = {name: pool.submit(jobs.repro, name, "--single-item", *chain) for name, chain in chains.items()}
     failed = {name: errors for name, job in running.items() if (errors := job.result())}
@@ -103,14 +104,14 @@ def run(jobs: Jobs, pool: ThreadPoolExecutor) -> None:
         print(*(f"{name}: {line}" for line in errors), sep="\n", file=sys.stderr)
     if failed:
         names = ", ".join(failed)
-        raise stage.UserError(f"{names} failed, for the reason above; the others went on; mend it and start this again")
+        raise UserError(f"{names} failed, for the reason above; the others went on; mend it and start this again")
     if pool.submit(jobs.repro, "rest").result():
-        raise stage.UserError("all variants are done, but what comes after them failed; the lines above say why")
+        raise UserError("all variants are done, but what comes after them failed; the lines above say why")
 
 
 def main(number: str = "") -> None:
     if not number.isdecimal() or int(number) < 1:
-        raise stage.UserError(f"JOBS is how many variants run side by side, such as 2, not {number!r}")
+        raise UserError(f"JOBS is how many variants run side by side, such as 2, not {number!r}")
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) == signal.SIG_DFL:  # nohup has it ignored
             signal.signal(ending, signal.default_int_handler)  # as Ctrl-C
@@ -122,8 +123,8 @@ def main(number: str = "") -> None:
             signal.signal(ending, signal.SIG_IGN)  # it is on its way
         pool.shutdown(wait=False, cancel_futures=True)
         jobs.stop()
-        raise stage.UserError("interrupted; start the same command again to go on") from None
+        raise UserError("interrupted; start the same command again to go on") from None
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

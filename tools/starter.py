@@ -8,7 +8,7 @@ import argparse
 
 import torch
 
-from src import stage
+from src.errors import UserError, run_main
 from src.formats.metrics import read_metrics
 from src.formats.model import STARTERS, load_model, model_path, save_model
 from src.models import known_variants
@@ -20,14 +20,14 @@ def main(*arguments: str) -> None:
     variant = parser.parse_args(arguments).variant
     path, metrics = model_path(variant), read_metrics(variant)
     if not path.exists():
-        raise stage.UserError(f"{path} is missing; run dvc repro train@{variant}, or dvc pull train@{variant}")
+        raise UserError(f"{path} is missing; run dvc repro train@{variant}, or dvc pull train@{variant}")
     model, about = load_model(path)
     members = [
         {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in member.state_dict().items()}
         for member in model.members
     ]
     if not all(tensor.isfinite().all() for member in members for tensor in member.values()):
-        raise stage.UserError(f"{path}: some of its weights are too large for half precision")
+        raise UserError(f"{path}: some of its weights are too large for half precision")
     about |= {"threshold": metrics["threshold"], "holdout_dice": metrics["holdout"]["dice"]}
     starter = STARTERS / path.name
     save_model(starter, members, about)
@@ -36,4 +36,4 @@ def main(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

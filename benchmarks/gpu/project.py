@@ -30,8 +30,8 @@ from src.compute import ComputeParams, Runtime
 from src.formats.split import choose_folds, read_split
 from src.losses import Loss, build_loss
 from src.models.blocks import SegmentationModel
+from src.params import check_value
 from src.sources.synthetic import Params, fetch
-from src.stage import check
 from stages.predict.maps import PredictParams, predict, resized
 from stages.train.augment import Augment, AugmentParams
 from stages.train.batches import Dataset
@@ -68,7 +68,7 @@ def sizes(options: Options) -> tuple[int, int]:
 def compute(precision: str = "auto", deterministic: bool = True) -> Fabric:
     """A launched Fabric; raises UserError for a precision that the project does not know."""
     changes = {"precision": precision, "deterministic": deterministic, "compile": False, "devices": 1, "num_nodes": 1}
-    return launch(check("compute", params()["compute"] | changes, ComputeParams))
+    return launch(check_value("compute", params()["compute"] | changes, ComputeParams))
 
 
 def precision_of(fabric: Fabric) -> str:

@@ -8,8 +8,8 @@ from tokenize import TokenError
 import numpy as np
 from numpy.lib import format as npy
 
+from src.errors import UserError
 from src.files import check_file, replacing
-from src.stage import UserError
 
 # Of numpy, which reads an array's header as a Python literal.
 DAMAGED = (

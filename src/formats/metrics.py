@@ -18,8 +18,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, ValidationError
 
+from src.errors import UserError
 from src.files import replacing
-from src.stage import Section, UserError
+from src.params import Section
 
 METRICS = Path("metrics")
 PARTS = ("holdout", "val")

@@ -11,10 +11,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from src.errors import UserError
 from src.formats.tensors import DamagedError, Groups, read_tensors, write_tensors
 from src.models import build, check_saved
 from src.models.blocks import Ensemble
-from src.stage import UserError
 
 MODELS = Path("models")
 STARTERS = MODELS / "starters"  # the models that git holds

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from src.errors import UserError
 from src.files import replacing
 from src.formats.arrays import read_array
-from src.stage import Section, UserError
+from src.params import Section
 
 PREDICTIONS = Path("data/predictions")
 AGAIN = "run dvc repro -f -s predict@{}"

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from src.errors import UserError
 from src.formats.arrays import new_array, read_array
 from src.formats.tables import read_table
-from src.stage import UserError
 
 LABELLED = Path("data/prepared/labelled")
 TEST = Path("data/prepared/test")

@@ -7,9 +7,9 @@ data/raw lies data/raw.sha256, by which the download stage knows its own files (
 from dataclasses import dataclass
 from pathlib import Path
 
+from src.errors import UserError
 from src.files import check_file
 from src.formats.tables import read_table
-from src.stage import UserError
 
 RAW = Path("data/raw")
 LAYOUT = ("train/images", "train/masks", "test/images")

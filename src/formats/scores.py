@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.errors import UserError
 from src.formats.tables import read_table
-from src.stage import UserError
 
 EVALUATION = Path("plots/evaluation")
 PICTURES = {"file": str, "kind": str, "place": int, "id": str, "dice": float, "traits": str}

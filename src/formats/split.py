@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from src.errors import UserError
 from src.files import replacing
 from src.formats.tables import read_table
-from src.stage import UserError
 
 SPLIT = Path("data/split.csv")
 PARTS = ("train", "val", "holdout")

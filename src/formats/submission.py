@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from src.files import replacing
 from src.formats.tables import read_table
-from src.stage import Section
+from src.params import Section
 
 SUBMISSIONS = Path("submissions")
 

@@ -12,8 +12,8 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from src.errors import UserError
 from src.files import check_file
-from src.stage import UserError
 
 csv.field_size_limit(sys.maxsize)  # the code of a large mask is one cell
 BOOLEANS = {"True": True, "False": False}

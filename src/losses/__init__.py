@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from src.stage import UserError, check, signature_schema
+from src.errors import UserError
+from src.params import check_value, signature_schema
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -29,7 +30,7 @@ def build_loss(name: str, arguments: object, key: str = "loss") -> Loss:
     function = getattr(importlib.import_module(f"src.losses.{name}"), name, None)
     if function is None:
         raise UserError(f"src/losses/{name}.py: the function {name} is missing; add it")
-    checked = check(f"losses.{name}", arguments, signature_schema(function, skip=("logits", "target")))
+    checked = check_value(f"losses.{name}", arguments, signature_schema(function, skip=("logits", "target")))
     loss = partial(_in_float32, partial(function, **checked.model_dump()))
     if not _teaches(loss):
         raise UserError(f"params.yaml: losses.{name}: with these values nothing can be learned; raise a weight above 0")

@@ -4,8 +4,9 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from src.errors import UserError
 from src.models.blocks import SegmentationModel
-from src.stage import UserError, check, signature_schema
+from src.params import check_value, signature_schema
 
 
 def known_variants() -> list[str]:
@@ -35,7 +36,7 @@ def check_arguments(variant: str, structure: dict[str, Any], size: dict[str, Any
     """
     if both := structure.keys() & size.keys():
         raise UserError(f"params.yaml: {min(both)} is in models.{variant} and in {budget}.models.{variant}; keep one")
-    return check(f"models.{variant}", structure | size, signature_schema(architecture(variant))).model_dump()
+    return check_value(f"models.{variant}", structure | size, signature_schema(architecture(variant))).model_dump()
 
 
 def check_saved(variant: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def check_saved(variant: str, arguments: dict[str, Any]) -> dict[str, Any]:
     Raises UserError for an unknown variant, or arguments that are not its own.
     """
     found = architecture(variant)
-    return check(f"models.{variant}", found.without_pretraining(arguments), signature_schema(found)).model_dump()
+    return check_value(f"models.{variant}", found.without_pretraining(arguments), signature_schema(found)).model_dump()
 
 
 def build(variant: str, arguments: dict[str, Any]) -> SegmentationModel:

@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from src.errors import UserError
 from src.models.blocks import IMAGENET_MEAN, IMAGENET_STD, Color, Dropout, SegmentationModel
-from src.stage import UserError
 
 DecoderWidth = Annotated[int, Field(ge=1, le=64)]
 Factor = Annotated[float, Field(ge=0, le=10)]

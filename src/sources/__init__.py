@@ -9,7 +9,7 @@ import pkgutil
 from pathlib import Path
 from types import ModuleType
 
-from src.stage import UserError
+from src.errors import UserError
 
 
 def known_sources() -> list[str]:

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
+from src.errors import UserError, no_room
 from src.files import check_file
-from src.stage import UserError, no_room
 
 BLOCK = 4096  # even an empty file takes one
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

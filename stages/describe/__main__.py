@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from src import stage
 from src.charts import bars, histogram
+from src.errors import run_main
 from src.formats.prepared import LABELLED, TEST, read_masks, read_photos, read_rows
 from src.formats.split import read_split
 from src.page.render import data_uri, render
+from src.params import Name, read_params
 from src.pictures import write_picture
 from stages.describe.facts import contact_sheet, examples, facts, suspects, tile
 
@@ -16,9 +17,9 @@ MOST_SUSPECTS = 24
 
 
 def main() -> None:
-    source = stage.read_params("source", stage.Name)
-    traits = stage.read_params("traits", dict)
-    distance = stage.read_params("split.duplicate_distance", int)
+    source = read_params("source", Name)
+    traits = read_params("traits", dict)
+    distance = read_params("split.duplicate_distance", int)
     rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_masks()
     wrong = suspects(masks)
     shown = examples(rows, each=6)
@@ -49,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

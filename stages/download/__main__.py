@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from src import sources, stage
+from src import sources
+from src.errors import run_main
 from src.files import remove_leftovers
 from src.formats.raw import RAW, list_raw
+from src.params import Name, read_params
 from stages.download.place import check_ours, place
 
 
@@ -26,9 +28,9 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def main() -> None:
-    source = stage.read_params("source", stage.Name)
+    source = read_params("source", Name)
     module = sources.find(source)
-    params = stage.read_params(source, module.Params)
+    params = read_params(source, module.Params)
     check_ours(RAW)  # before minutes of work, and again when it is replaced
     with scratch_folder() as scratch:
         place(module.fetch(params, scratch), RAW, scratch)
@@ -37,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

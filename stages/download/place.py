@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from src.errors import UserError
 from src.files import check_inside, replacing
 from src.formats.raw import CHECKSUMS, SAMPLE_SUBMISSION, find_layout, list_raw
 from src.sources.archive import room_needed, unpack
-from src.stage import UserError
 
 
 def place(origin: Path, raw: Path, scratch: Path) -> None:

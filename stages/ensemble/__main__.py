@@ -1,14 +1,15 @@
 """ensemble NAME: the mean of its members' probability maps, in data/predictions/NAME."""
 
-from src import stage
+from src.errors import run_main
 from src.formats.predictions import Cost, read_cost, read_predictions, write_cost, write_predictions
 from src.formats.prepared import LABELLED, TEST, read_rows
 from src.formats.split import part_indices, read_split
+from src.params import read_params
 from stages.ensemble.mean import Members, average
 
 
 def main(name: str) -> None:
-    members = stage.read_params(f"ensembles.{name}", Members)
+    members = read_params(f"ensembles.{name}", Members)
     split = read_split(list(read_rows(LABELLED)["id"]))
     photos = {part: len(part_indices(split, part)) for part in ("val", "holdout")} | {"test": len(read_rows(TEST))}
     for part, count in photos.items():
@@ -19,4 +20,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

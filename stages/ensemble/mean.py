@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from src.stage import Name
+from src.params import Name
 
 Members = Annotated[list[Name], Field(min_length=3, max_length=3)]  # a name that stands twice counts twice
 Ensembles = dict[Name, Members]  # the block `ensembles` of params.yaml

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from src import stage
+from src.errors import run_main
 from src.formats.curves import read_curves
 from src.formats.metrics import write_metrics
 from src.formats.predictions import read_cost, read_predictions
 from src.formats.prepared import LABELLED, TRAITS, NativeMasks, read_photos, read_rows
 from src.formats.scores import pictures_folder, write_tables
 from src.formats.split import part_indices, read_split
+from src.params import read_params
 from src.pictures import captioned, write_picture
 from src.postprocess import AUTO, PostprocessParams, final_mask
 from stages.evaluate.choose_pictures import choose
@@ -20,7 +21,7 @@ from stages.evaluate.threshold import best_threshold, threshold_curve
 
 
 def main(variant: str) -> None:
-    params = stage.read_params("postprocess", PostprocessParams)
+    params = read_params("postprocess", PostprocessParams)
     rows = read_rows(LABELLED)
     split = read_split(list(rows["id"]))
     masks = NativeMasks(rows)
@@ -69,4 +70,4 @@ def draw(
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

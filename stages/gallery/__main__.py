@@ -5,7 +5,7 @@ from typing import Any
 
 import cv2
 
-from src import stage
+from src.errors import UserError, run_main
 from src.formats.scores import pictures_folder, read_pictures
 from src.page.render import data_uri, render
 from src.pictures import two_by_two
@@ -26,11 +26,11 @@ def shot(variant: str, row: dict[Any, Any]) -> dict[Any, Any]:
     path = pictures_folder(variant) / row["file"]
     pixels = cv2.imread(str(path))
     if pixels is None:
-        raise stage.UserError(f"{path} is missing or damaged; run dvc repro -f -s evaluate@{variant}")
+        raise UserError(f"{path} is missing or damaged; run dvc repro -f -s evaluate@{variant}")
     picture = two_by_two(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))  # the page has captions of its own
     height, width = picture.shape[:2]
     return row | {"traits": row["traits"].split(), "uri": data_uri(picture), "width": width, "height": height}
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

@@ -2,19 +2,20 @@
 
 import torch
 
-from src import stage
 from src.compute import ComputeParams, explain_out_of_memory, one_device
+from src.errors import run_main
 from src.formats.model import load_model, model_path
 from src.formats.predictions import write_cost, write_predictions
 from src.formats.prepared import LABELLED, TEST, read_photos
 from src.formats.split import part_indices, read_split
+from src.params import read_params
 from stages.predict.cost import measure
 from stages.predict.maps import PredictParams, predict
 
 
 def main(variant: str) -> None:
-    params = stage.read_params("predict", PredictParams)
-    runtime = one_device(stage.read_params("compute", ComputeParams))
+    params = read_params("predict", PredictParams)
+    runtime = one_device(read_params("compute", ComputeParams))
     model, _ = load_model(model_path(variant))
     model = model.to(runtime.device).to(memory_format=torch.channels_last)
     labelled = read_photos(LABELLED)
@@ -30,4 +31,4 @@ def main(variant: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

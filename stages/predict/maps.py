@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from src.compute import Runtime
-from src.stage import Section
+from src.params import Section
 
 
 class PredictParams(Section):

@@ -1,20 +1,21 @@
 """prepare: photos and masks at the working size, as arrays, with a row of facts per photo."""
 
-from src import stage
+from src.errors import run_main
 from src.formats.prepared import write_labelled, write_test
 from src.formats.raw import RAW, list_raw
 from src.images import ImageSize, Megapixels
+from src.params import read_params
 from stages.prepare.arrays import prepare_labelled, prepare_test
 from stages.prepare.traits import TraitParams
 
 
 def main() -> None:
-    size, most = stage.read_params("image_size", ImageSize), stage.read_params("max_megapixels", Megapixels)
-    traits = stage.read_params("traits", TraitParams)
+    size, most = read_params("image_size", ImageSize), read_params("max_megapixels", Megapixels)
+    traits = read_params("traits", TraitParams)
     raw = list_raw(RAW)
     write_labelled(prepare_labelled(raw, size, most, traits))
     write_test(prepare_test(raw, size, most, traits))
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

@@ -10,10 +10,10 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
+from src.errors import UserError
 from src.formats.prepared import Prepared, pack
 from src.formats.raw import RawFolder
 from src.images import read_mask, read_photo, resize_mask, resize_photo
-from src.stage import UserError
 from stages.prepare.traits import TraitParams, mask_traits, photo_traits
 
 AT_A_TIME = 256  # photos that are in memory, where there may be more than fit

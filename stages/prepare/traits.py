@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from src.stage import Section
+from src.params import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

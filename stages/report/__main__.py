@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from src import stage
+from src.errors import run_main
 from src.formats.metrics import read_metrics
 from src.page.render import render
+from src.params import Name, read_params
 from stages.report import sections
 from stages.report.convergence import convergence
 from stages.report.dvc_curves import write_curves
@@ -16,8 +17,8 @@ REPORT = Path("report")
 
 
 def main() -> None:
-    variants, release = stage.read_params("variants", list[stage.Name]), stage.read_params("release", stage.Name)
-    ensembles = stage.read_params("ensembles", dict[stage.Name, list])
+    variants, release = read_params("variants", list[Name]), read_params("release", Name)
+    ensembles = read_params("ensembles", dict[Name, list])
     params = read_settings()
     metrics = {name: read_metrics(name) for name in [*variants, *ensembles]}
     board = leaderboard(metrics, variants, release)
@@ -46,26 +47,26 @@ def main() -> None:
 
 def read_settings() -> dict[str, object]:
     """The params that the page shows and its suggestions start from."""
-    budget = stage.read_params("budget", stage.Name)
-    loss, final_loss = stage.read_params("loss", stage.Name), stage.read_params("final_loss", stage.Name)
+    budget = read_params("budget", Name)
+    loss, final_loss = read_params("loss", Name), read_params("final_loss", Name)
     return {
-        "source": stage.read_params("source", stage.Name),
+        "source": read_params("source", Name),
         "budget": budget,
         "loss": loss,
-        f"losses.{loss}": stage.read_params(f"losses.{loss}", dict),
+        f"losses.{loss}": read_params(f"losses.{loss}", dict),
         "final_loss": final_loss,
-        f"losses.{final_loss}": stage.read_params(f"losses.{final_loss}", dict),
-        "seed": stage.read_params("seed", int),
-        "image_size": stage.read_params("image_size", int),
-        "train": stage.read_params(f"{budget}.train", dict),
-        "models": stage.read_params("models", dict),
-        "sizes": stage.read_params(f"{budget}.models", dict),
-        "augment": stage.read_params("augment", dict),
-        "split": stage.read_params("split", dict),
-        "predict": stage.read_params("predict", dict),
-        "postprocess": stage.read_params("postprocess", dict),
+        f"losses.{final_loss}": read_params(f"losses.{final_loss}", dict),
+        "seed": read_params("seed", int),
+        "image_size": read_params("image_size", int),
+        "train": read_params(f"{budget}.train", dict),
+        "models": read_params("models", dict),
+        "sizes": read_params(f"{budget}.models", dict),
+        "augment": read_params("augment", dict),
+        "split": read_params("split", dict),
+        "predict": read_params("predict", dict),
+        "postprocess": read_params("postprocess", dict),
     }
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

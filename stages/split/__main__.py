@@ -2,15 +2,16 @@
 
 import pandas as pd
 
-from src import stage
+from src.errors import run_main
 from src.formats.prepared import LABELLED, TRAITS, read_photos, read_rows
 from src.formats.split import PARTS, write_split
+from src.params import read_params
 from stages.split.duplicates import duplicate_groups
 from stages.split.stratify import SplitParams, parts_of, split
 
 
 def main() -> None:
-    params = stage.read_params("split", SplitParams)
+    params = read_params("split", SplitParams)
     rows = read_rows(LABELLED)
     groups = duplicate_groups(read_photos(LABELLED), params.duplicate_distance)
     folds = split(groups, rows[list(TRAITS)].to_numpy(dtype=bool), params)
@@ -23,4 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

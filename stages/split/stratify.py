@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from src.errors import UserError
 from src.formats.split import HOLDOUT, PARTS, SPARE
-from src.stage import Section, Seed, UserError
+from src.params import Section, Seed
 
 
 class SplitParams(Section):

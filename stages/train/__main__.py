@@ -11,14 +11,16 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from src import models, stage
+from src import models
 from src.compute import ComputeParams, explain_out_of_memory
+from src.errors import UserError, run_main
 from src.files import locked
 from src.formats.curves import CURVES, TRAINING
 from src.formats.model import model_path, save_model
 from src.formats.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_photos, read_soft_masks
 from src.formats.split import SPLIT, Fold, choose_folds, read_split
 from src.losses import build_loss
+from src.params import Name, Seed, read_params
 from stages.train.augment import Augment, AugmentParams
 from stages.train.batches import Dataset, seed_for
 from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, run_hash
@@ -67,25 +69,25 @@ class Settings:
 
 def read_settings(variant: str) -> Settings:
     """What params.yaml says about training `variant`; raises UserError for what cannot work."""
-    budget = stage.read_params("budget", stage.Name)
-    loss, final_loss = stage.read_params("loss", stage.Name), stage.read_params("final_loss", stage.Name)
-    loss_block = stage.read_params(f"losses.{loss}", dict)
-    final_block = stage.read_params(f"losses.{final_loss}", dict)
+    budget = read_params("budget", Name)
+    loss, final_loss = read_params("loss", Name), read_params("final_loss", Name)
+    loss_block = read_params(f"losses.{loss}", dict)
+    final_block = read_params(f"losses.{final_loss}", dict)
     build_loss(loss, loss_block)  # to refuse what cannot work before anything is started
     build_loss(final_loss, final_block, key="final_loss")
-    start = Path(stage.read_params("start", str))
+    start = Path(read_params("start", str))
     check_start(start)
-    structure = stage.read_params(f"models.{variant}", dict)
-    size = stage.read_params(f"{budget}.models.{variant}", dict)
+    structure = read_params(f"models.{variant}", dict)
+    size = read_params(f"{budget}.models.{variant}", dict)
     return Settings(
         variant,
         models.check_arguments(variant, structure, size, budget),
         {loss: loss_block},
         {final_loss: final_block},
-        stage.read_params(f"{budget}.train", TrainParams),
-        stage.read_params("augment", AugmentParams),
-        stage.read_params("compute", ComputeParams),
-        stage.read_params("seed", stage.Seed),
+        read_params(f"{budget}.train", TrainParams),
+        read_params("augment", AugmentParams),
+        read_params("compute", ComputeParams),
+        read_params("seed", Seed),
         start,
     )
 
@@ -132,7 +134,7 @@ def main(variant: str) -> None:
     about = settings.as_json() | {"params_hash": hash_of(settings.as_json())}
     about |= {"image_size": read_photos(LABELLED).shape[1], "versions": versions}
     about |= {"device": device_name(fabric), "precision": precision_name(fabric)}
-    source = stage.read_params("source", stage.Name)
+    source = read_params("source", Name)
     about |= {"source": source, "license": LICENSES.get(source, "that of the photos it was trained on")}
     run = run_hash(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
     plots = TRAINING / variant
@@ -148,7 +150,7 @@ def main(variant: str) -> None:
             if writes:
                 shutil.rmtree(plots, ignore_errors=True)
             again = "interrupted; start the same command again to go on from the last checkpoint"
-            raise stage.UserError(again) from None
+            raise UserError(again) from None
         if writes:
             found = zip(folds, best, strict=True)
             members = [{"fold": f.number, "best_epoch": b.epoch, "val_dice": b.dice} for f, b in found]
@@ -158,4 +160,4 @@ def main(variant: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

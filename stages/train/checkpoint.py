@@ -19,8 +19,8 @@ from dvc.repo import Repo
 from torch import Tensor
 from torch.optim import Optimizer
 
+from src.errors import UserError
 from src.formats.tensors import DamagedError, Groups, read_tensors, write_tensors
-from src.stage import UserError
 
 
 def checkpoint_folder() -> Path:

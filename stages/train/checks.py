@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from src.stage import UserError
+from src.errors import UserError
 from stages.train.batches import Dataset
 from stages.train.schedule import TrainParams
 

@@ -11,8 +11,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from src.compute import HALF
+from src.errors import UserError
 from src.models.blocks import Logits, SegmentationModel
-from src.stage import UserError
 from stages.train.launch import precision_name
 
 # How far the outputs and the gradient may be from the plain ones, in size. Their directions say nothing: where kernels

@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from src.compute import ComputeParams, free_gpu, settle
-from src.stage import UserError, end_with_parent
+from src.errors import UserError, end_with_parent
 
 
 def launch(params: ComputeParams) -> Fabric:

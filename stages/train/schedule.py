@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from src.stage import Section
+from src.params import Section
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
 CountOrOff = Annotated[int, Field(ge=0, le=100_000)]

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from src import models
+from src.errors import UserError
 from src.files import check_file
 from src.formats.model import STARTERS, is_model, load_model
 from src.models.blocks import SegmentationModel
-from src.stage import UserError
 
 NONE = STARTERS / "none"  # `start` in params.yaml for random weights; DVC wants a path that exists
 # Arguments of a model that may differ from those of the file, as they say how it learns and not what it is.

@@ -4,7 +4,7 @@ import argparse
 import webbrowser
 from pathlib import Path
 
-from src import stage
+from src.errors import UserError, run_main
 from tools.app.server import make_server
 from tools.app.shelf import Shelf
 
@@ -19,7 +19,7 @@ def main(*arguments: str) -> None:
     options = parser.parse_args(arguments)
     for file in options.files:
         if not file.exists():
-            raise stage.UserError(f"{file}: there is no such file; name model files, or none for all that are here")
+            raise UserError(f"{file}: there is no such file; name model files, or none for all that are here")
     server = make_server(options.port, Shelf(options.files))
     address = f"http://127.0.0.1:{server.server_port}/"
     print(f"{address} is open to this machine alone; Ctrl-C ends it", flush=True)
@@ -34,4 +34,4 @@ def main(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import cv2
 
-from src import stage
+from src.errors import UserError, explain
 from src.sources.synthetic.photo import photo as draw
 from tools.app.shelf import Shelf
 
@@ -51,11 +51,11 @@ HEADERS = {
 def make_server(port: int, shelf: Shelf) -> ThreadingHTTPServer:
     """A server of the page on 127.0.0.1, at `port` (0: any that is free); raises UserError if that is taken."""
     if not LIBRARY.exists():
-        raise stage.UserError(f"{LIBRARY.relative_to(Path.cwd())} is missing; start the page with make app")
+        raise UserError(f"{LIBRARY.relative_to(Path.cwd())} is missing; start the page with make app")
     try:
         return ThreadingHTTPServer((OWN[0], port), partial(Handler, shelf))
     except OSError:
-        raise stage.UserError(f"port {port} is taken, perhaps by this page; name another with --port") from None
+        raise UserError(f"port {port} is taken, perhaps by this page; name another with --port") from None
 
 
 def a_drawn_person(index: int) -> bytes:
@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
         except (ConnectionError, TimeoutError):  # the browser did not wait
             pass
         except Exception as error:
-            if not (line := stage.explain(error)):
+            if not (line := explain(error)):
                 raise
             self.answer(HTTPStatus.CONFLICT, ".txt", line.removeprefix("error: ").encode())
 

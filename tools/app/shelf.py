@@ -6,10 +6,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from src import stage
+from src.errors import UserError
 from src.formats.metrics import METRICS, read_metrics
 from src.formats.model import MODELS, STARTERS
 from src.images import Megapixels
+from src.params import PARAMS, read_params
 from src.postprocess import PostprocessParams
 from tools.export.card import facts
 from tools.export.graph import WholeWay, write_onnx
@@ -31,7 +32,7 @@ class Shelf:
         for file in found:
             name = f"starter {file.stem}" if file.parent == STARTERS else file.stem
             if name in self.files:
-                raise stage.UserError(f"{file} and {self.files[name]} would have the same name; rename one of them")
+                raise UserError(f"{file} and {self.files[name]} would have the same name; rename one of them")
             self.files[name] = file
         self.subjects: dict[str, tuple[str, Subject]] = {}  # each with the hash of what it was made of
 
@@ -41,8 +42,8 @@ class Shelf:
         names = sorted(self.files, key=lambda name: (self.files[name].parent != STARTERS, -(dice[name] or 0)))
         return {
             "models": [{"name": name, "dice": dice[name]} for name in names],
-            "postprocess": stage.read_params("postprocess", PostprocessParams).model_dump(),
-            "max_megapixels": stage.read_params("max_megapixels", Megapixels),
+            "postprocess": read_params("postprocess", PostprocessParams).model_dump(),
+            "max_megapixels": read_params("max_megapixels", Megapixels),
         }
 
     def dice(self, name: str) -> float | None:
@@ -59,7 +60,7 @@ class Shelf:
         KeyError if there is none.
         """
         file = self.files[name]
-        made_of = [file, stage.PARAMS, *(path for pattern in CODE for path in sorted(Path().glob(pattern)))]
+        made_of = [file, PARAMS, *(path for pattern in CODE for path in sorted(Path().glob(pattern)))]
         if self.dice(name) is not None:
             made_of.append(METRICS / f"{name}.json")  # which has its threshold
         digests = [digest(path, path.stat().st_mtime_ns, path.stat().st_size) for path in made_of]

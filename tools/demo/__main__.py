@@ -7,10 +7,11 @@ that came with the clone, and else the starter.
 import argparse
 from pathlib import Path
 
-from src import stage
 from src.compute import ComputeParams, one_device
+from src.errors import UserError, run_main
 from src.files import check_file
 from src.images import ImageSize, Megapixels, read_photo, resize_photo
+from src.params import Name, read_params
 from src.postprocess import PostprocessParams, final_mask
 from stages.predict.maps import PredictParams, predict
 from tools.demo.choose import Settings, choose, named
@@ -25,19 +26,19 @@ def main(*arguments: str) -> None:
     parser.add_argument("--model", help="a variant that was trained here, or a model file")
     options = parser.parse_args(arguments)
     if not options.photos:
-        raise stage.UserError("name at least one photo: make demo PHOTO=path/to/photo.jpg")
+        raise UserError("name at least one photo: make demo PHOTO=path/to/photo.jpg")
     for photo in options.photos:
         if not photo.exists():
-            raise stage.UserError(f"{photo}: there is no such file; give the path of a PNG, JPEG or WebP photo")
+            raise UserError(f"{photo}: there is no such file; give the path of a PNG, JPEG or WebP photo")
         check_file(photo)
     settings = Settings(
-        stage.read_params("image_size", ImageSize),
-        stage.read_params("release", stage.Name),
-        stage.read_params("predict", PredictParams),
-        stage.read_params("postprocess", PostprocessParams),
+        read_params("image_size", ImageSize),
+        read_params("release", Name),
+        read_params("predict", PredictParams),
+        read_params("postprocess", PostprocessParams),
     )
-    most = stage.read_params("max_megapixels", Megapixels)
-    runtime = one_device(stage.read_params("compute", ComputeParams), alone=False)
+    most = read_params("max_megapixels", Megapixels)
+    runtime = one_device(read_params("compute", ComputeParams), alone=False)
     ready, why = named(runtime, options.model, settings) if options.model else choose(runtime, settings)
     print(why)
     for path, files in zip(options.photos, names(options.photos, FOLDER), strict=True):
@@ -50,4 +51,4 @@ def main(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from src.compute import Runtime
+from src.errors import UserError
 from src.files import check_file
 from src.formats.metrics import METRICS, read_metrics
 from src.formats.model import STARTERS, load_model, model_path
@@ -17,7 +18,6 @@ from src.formats.split import SPLIT, part_indices, read_split
 from src.images import resize_photo
 from src.models import known_variants
 from src.postprocess import AUTO, PostprocessParams, final_mask
-from src.stage import UserError
 from stages.evaluate.dice import count, dice
 from stages.predict.maps import PredictParams, predict
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from src import stage
+from src.errors import run_main
 from src.files import replacing
 from src.formats.prepared import LABELLED, read_photos
 from src.formats.split import part_indices, read_split
@@ -95,4 +95,4 @@ def compare(path: Path, subject: Subject) -> float:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

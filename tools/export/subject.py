@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from src import stage
 from src.compute import Runtime
+from src.errors import UserError
 from src.formats.metrics import METRICS, read_metrics
 from src.formats.model import load_model, model_path
 from src.images import ImageSize, resize_photo
 from src.models import known_variants
 from src.models.blocks import Ensemble
+from src.params import Name, read_params
 from src.postprocess import AUTO, PostprocessParams, upsample
 from stages.predict.maps import PredictParams, predict
 
@@ -48,21 +49,21 @@ def read_subject(which: str, mirror: bool | None = None) -> Subject:
 
     Raises UserError if there is no such thing.
     """
-    ensembles = stage.read_params("ensembles", dict[stage.Name, list])
+    ensembles = read_params("ensembles", dict[Name, list])
     own_file = which.endswith(".safetensors")
     if own_file:
         if not Path(which).exists():
-            raise stage.UserError(f"{which}: there is no such file; give a model file, or the name of a variant")
+            raise UserError(f"{which}: there is no such file; give a model file, or the name of a variant")
         name, parts = Path(which).stem, {Path(which): Fraction(1)}
     elif which in ensembles or which in known_variants():
         shares = shares_of_variants(ensembles).get(which, {which: Fraction(1)})
         name, parts = which, {model_path(variant): share for variant, share in shares.items()}
     else:
         names = ", ".join([*known_variants(), *ensembles])
-        raise stage.UserError(f"there is no variant {which!r}; choose from {names}, or give the path of a model file")
+        raise UserError(f"there is no variant {which!r}; choose from {names}, or give the path of a model file")
     loaded = [load_model(file) for file in parts]
     abouts = [about for _, about in loaded]
-    prediction = stage.read_params("predict", PredictParams)
+    prediction = read_params("predict", PredictParams)
     metrics = read_metrics(name) if not own_file and (METRICS / f"{name}.json").exists() else None
     return Subject(
         name=name,
@@ -70,11 +71,11 @@ def read_subject(which: str, mirror: bool | None = None) -> Subject:
         models=[model.float() for model, _ in loaded],
         shares=list(parts.values()),
         abouts=abouts,
-        image_size=abouts[0].get("image_size") or stage.read_params("image_size", ImageSize),
+        image_size=abouts[0].get("image_size") or read_params("image_size", ImageSize),
         prediction=prediction if mirror is None else prediction.model_copy(update={"mirror": mirror}),
         threshold=threshold(metrics) or abouts[0].get("threshold"),  # as the demo
         metrics=metrics,
-        source=abouts[0].get("source") or stage.read_params("source", stage.Name),
+        source=abouts[0].get("source") or read_params("source", Name),
     )
 
 
@@ -92,6 +93,6 @@ def shares_of_variants(ensembles: dict[str, list[str]]) -> dict[str, dict[str, F
 
 def threshold(metrics: dict[str, Any] | None) -> float | None:
     """From which probability on a pixel is person: a fixed one, or what evaluate chose; None if that is not known."""
-    fixed = stage.read_params("postprocess", PostprocessParams).threshold
+    fixed = read_params("postprocess", PostprocessParams).threshold
     chosen = metrics["threshold"] if metrics else None
     return chosen if fixed == AUTO else float(fixed)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from src import stage
+from src.errors import UserError, run_main
 from src.sources.kaggle import Params
 from tools.kaggle_run import home, pack, service
 from tools.kaggle_run.pack import Run, changed_files, committed_params, find_run, make_clone, script
@@ -41,7 +41,7 @@ def main(*arguments: str) -> None:
     options = parser.parse_args(arguments)
     given = home.read_results(Path(options.fetch)) if options.fetch else None
     if given and (options.set_param or options.variants):
-        raise stage.UserError(f"{options.fetch} says which params it was made with; leave -S and --variants out")
+        raise UserError(f"{options.fetch} says which params it was made with; leave -S and --variants out")
     run = find_run(given["overrides"] if given else all_overrides(options.set_param, options.variants))
     make_clone(run)
     if not run.read().get("done"):
@@ -90,7 +90,7 @@ def train_there(run: Run, push: bool, wait: bool) -> tuple[Path, dict[str, Any]]
         if not push and ended:
             explain(run, ended[-1])
         if not push:
-            raise stage.UserError(f"there is no kernel {kernel.page} to fetch from; leave out --fetch to start it")
+            raise UserError(f"there is no kernel {kernel.page} to fetch from; leave out --fetch to start it")
         start(run, kernel, earlier)
         run.write(user=user)
     if not wait:
@@ -123,7 +123,7 @@ def explain(run: Run, kernel: Kernel) -> NoReturn:
     state = service.look(kernel)
     errors = [line for line in state.lines if "error: " in line.lower()] or [" / ".join(state.lines[-3:])]
     reason = " ".join(filter(None, [state.failure, errors[-1]])) or "its log is empty"
-    raise stage.UserError(f"{kernel.page} failed ({state.status}): {reason[:600]}; the same command starts a new one")
+    raise UserError(f"{kernel.page} failed ({state.status}): {reason[:600]}; the same command starts a new one")
 
 
 def start(run: Run, kernel: Kernel, earlier: list[str]) -> None:
@@ -171,4 +171,4 @@ def watch(kernel: Kernel) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

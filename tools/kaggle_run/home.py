@@ -12,9 +12,9 @@ import yaml
 from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
 
+from src.errors import UserError
 from src.formats.raw import CHECKSUMS, RAW
 from src.sources.archive import check_room, room_needed, unpack
-from src.stage import UserError
 from stages.download.place import check_ours
 from tools.kaggle_run.pack import Run, changed_files
 

@@ -14,9 +14,9 @@ import yaml
 from dvc.exceptions import DvcException
 from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 
+from src.errors import UserError
 from src.formats.model import STARTERS
 from src.sources.kaggle import cache_folder
-from src.stage import UserError
 
 KERNEL = Path(__file__).with_name("kernel.py")
 # What no stage reads, and what could hold a secret: the address of a remote may have a password in it.

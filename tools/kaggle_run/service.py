@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import requests
 from tqdm import tqdm
 
+from src.errors import UserError
 from src.sources.archive import check_room, room_needed
 from src.sources.kaggle import call_kaggle
-from src.stage import UserError
 
 SHAPE = "NvidiaTeslaT4"  # two T4s; `enable_gpu` alone has given a P100, for which Kaggle's torch has no kernels
 ENDED = ("COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED")

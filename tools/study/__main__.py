@@ -18,7 +18,8 @@ import yaml
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from src import models, stage
+from src import models
+from src.errors import UserError, run_main
 from src.formats.metrics import PARTS, parse_metrics
 from tools.study.plan import Study, read_study
 from tools.study.tables import Result, read_results, speed, tables
@@ -39,7 +40,7 @@ def main(*arguments: str) -> None:
     try:
         found = {name: gather(study, name, rev) for name in missing if (rev := revisions.get(study.name(name)))}
     except DvcException as error:  # such as a cache that was emptied
-        raise stage.UserError(" ".join(str(error).split())) from error
+        raise UserError(" ".join(str(error).split())) from error
     results = {label: (results | found)[label] for label in study.experiments if label in results | found}
     stored.write_text(json.dumps(results, indent=1) + "\n")
     options.file.with_suffix(".md").write_text(tables(study, results))
@@ -58,7 +59,7 @@ def queue(study: Study, labels: list[str]) -> None:
     """Puts the experiments `labels` into DVC's queue; raises UserError if DVC takes one not."""
     for label in labels:
         if subprocess.run(study.command(label, "--queue"), check=False).returncode:
-            raise stage.UserError(f"DVC did not queue {label}, for the reason above; mend it and run the same again")
+            raise UserError(f"DVC did not queue {label}, for the reason above; mend it and run the same again")
     print(f"{len(labels)} experiments queued; dvc queue start runs them" if labels else "nothing to queue")
 
 
@@ -85,4 +86,4 @@ def gather(study: Study, label: str, revision: str) -> Result:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

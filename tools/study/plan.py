@@ -22,8 +22,9 @@ from pathlib import Path
 import yaml
 from pydantic import Field, ValidationError
 
+from src.errors import UserError
 from src.models import known_variants
-from src.stage import Section, UserError
+from src.params import Section
 
 
 class Experiment(Section):

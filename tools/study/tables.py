@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from src.bootstrap import interval
+from src.errors import UserError
 from src.formats.prepared import TRAITS
-from src.stage import UserError
 from tools.study.plan import Question, Study
 
 Result = dict[str, Any]

@@ -7,10 +7,11 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from src import stage
+from src.errors import UserError, run_main
 from src.formats.metrics import read_metrics
 from src.formats.prepared import TEST, read_rows
 from src.formats.submission import SUBMISSIONS, SubmissionParams
+from src.params import Name, read_params
 from src.sources.kaggle import Params
 from tools.upload.hand_in import await_score, check_model, check_submission, hand_in
 from tools.upload.lock import loss_behind
@@ -19,21 +20,21 @@ from tools.upload.record import RECORD, Row, alone, current_commit, dated_copy, 
 
 def main(*arguments: str) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.upload", description=__doc__.splitlines()[0])
-    release = stage.read_params("release", stage.Name)
+    release = read_params("release", Name)
     parser.add_argument("variant", nargs="?", default=release, help="default: the release")
     parser.add_argument("--dry-run", action="store_true", help="check and write the file, then stop")
     options = parser.parse_args(arguments)
-    ensembles = stage.read_params("ensembles", dict[stage.Name, list])
-    variants = [*stage.read_params("variants", list[stage.Name]), *ensembles]
+    ensembles = read_params("ensembles", dict[Name, list])
+    variants = [*read_params("variants", list[Name]), *ensembles]
     if options.variant not in variants:
-        raise stage.UserError(f"there is no variant {options.variant!r}; choose from {', '.join(variants)}")
+        raise UserError(f"there is no variant {options.variant!r}; choose from {', '.join(variants)}")
 
     dice = read_metrics(options.variant)["holdout"]["dice"]
     if not (TEST / "photos.csv").exists():
-        raise stage.UserError(f"{TEST / 'photos.csv'} is missing; run dvc repro prepare, or dvc pull prepare")
+        raise UserError(f"{TEST / 'photos.csv'} is missing; run dvc repro prepare, or dvc pull prepare")
     competition = None if options.dry_run else destination()
     source = SUBMISSIONS / f"{options.variant}.csv"
-    check_submission(source, read_rows(TEST), stage.read_params("submission", SubmissionParams).columns)
+    check_submission(source, read_rows(TEST), read_params("submission", SubmissionParams).columns)
     check_model(options.variant)
     loss = loss_behind(options.variant)
     with alone():  # until it is recorded: another upload could take the same name
@@ -51,10 +52,10 @@ def main(*arguments: str) -> None:
 
 def destination() -> Params:
     """The competition to hand in to; raises UserError if the photos are not a competition's."""
-    source, params = stage.read_params("source", stage.Name), stage.read_params("kaggle", Params)
+    source, params = read_params("source", Name), read_params("kaggle", Params)
     if source == "synthetic" or (source == "kaggle" and params.kind == "dataset"):
         what = f"source is {source}" if source == "synthetic" else "kaggle.kind is dataset"
-        raise stage.UserError(
+        raise UserError(
             f"params.yaml: {what}, and no competition scores those photos; set source: kaggle and kaggle.kind: "
             "competition, then dvc repro"
         )
@@ -83,19 +84,17 @@ def finish(row: Row, params: Params) -> None:
     page = f"kaggle.com/competitions/{params.slug}/submissions"
     submission = await_score(int(row["kaggle_id"]), params)
     if submission is None:
-        raise stage.UserError(
-            f"{row['file']} is handed in, but has no score yet; run the same command again: see {page}"
-        )
+        raise UserError(f"{row['file']} is handed in, but has no score yet; run the same command again: see {page}")
     scores = {"public_score": submission.public_score or "", "private_score": submission.private_score or ""}
     with alone():
         write_record(row | scores | {"status": submission.status.name.lower()})
     if submission.status.name == "ERROR":
         reason = " ".join((submission.error_description or "no reason given").split())
-        raise stage.UserError(f"Kaggle turned {row['file']} down ({reason}); see {page}, mend it and upload again")
+        raise UserError(f"Kaggle turned {row['file']} down ({reason}); see {page}, mend it and upload again")
     public = scores["public_score"] or "hidden until the competition ends"
     private = f", private {scores['private_score']}" if scores["private_score"] else ""
     print(f"{row['variant']}: Kaggle {public}{private}, holdout Dice {row['holdout_dice']}; recorded in {RECORD}")
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    run_main(main)

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from src.errors import UserError
 from src.formats import rle
 from src.formats.submission import read_submission
 from src.sources.kaggle import Params, UploadCutError, call_kaggle
-from src.stage import UserError
 
 PATIENCE = 900.0  # seconds to wait for a score
 INTERVAL = 10.0  # seconds between two looks

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
+from src.errors import UserError
 from src.formats.submission import SUBMISSIONS
-from src.stage import UserError
 
 LOCK = Path("dvc.lock")
 RESULTS = ("data/predictions/", "metrics/", "submissions/")

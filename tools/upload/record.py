@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.errors import UserError
 from src.files import locked, replacing
 from src.formats.submission import SUBMISSIONS
 from src.formats.tables import read_table
-from src.stage import UserError
 
 RECORD = SUBMISSIONS / "kaggle.csv"
 COLUMNS = (

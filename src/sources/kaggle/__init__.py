@@ -25,9 +25,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError as BrokenOff
 from urllib3.util import Retry
 
+from src.errors import NO_ROOM, UserError
 from src.formats.raw import LAYOUT, TEST_MASKS, find_layout, list_raw
+from src.params import Section, Seed
 from src.sources.archive import NoRoomError, check_room, room_needed, unpack
-from src.stage import NO_ROOM, Section, Seed, UserError
 
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two pieces of an answer
 PAUSES = (5.0, 20.0, 60.0)  # seconds before the second, third and last attempt

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from src.errors import UserError
 from src.files import check_file
-from src.stage import Section, UserError
+from src.params import Section
 
 OUTS = ("data/raw", "data/prepared", "data/predictions", "metrics", "models", "plots", "report", "submissions")
 

@@ -16,8 +16,9 @@ import cv2
 from pydantic import Field
 from tqdm import tqdm
 
+from src.errors import end_with_parent
+from src.params import Section, Seed
 from src.sources.synthetic.photo import write
-from src.stage import Section, Seed, end_with_parent
 
 
 class Params(Section):

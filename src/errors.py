@@ -1,4 +1,4 @@
-"""What every stage shares: how it reads its params, and how it ends when something is wrong.
+"""Mistakes of the user's, and how a program ends: in one line for those, in a traceback for ours.
 
 Every stage depends on this file, so a change here reruns all of them: keep it tiny.
 """
@@ -9,21 +9,14 @@ import errno
 import inspect
 import os
 import re
-import reprlib
 import select
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from functools import cache, reduce
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, TypeVar
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
-
-PARAMS = Path("params.yaml")
 MADE = ("data", "metrics", "models", "plots", "report", "submissions")  # what stages write to
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Libraries tell of a full disk in words of their own: shutil, safetensors, numpy, tempfile, SQLite.
@@ -45,96 +38,16 @@ REFUSED = (
 LONGEST = 3000  # characters of an error
 
 
-def _plain_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", name):
-        raise ValueError("must be 1 to 64 letters, digits and _")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_plain_name)]  # of a variant, loss, source ...: also that of a file
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-T = TypeVar("T")
-
-
 class UserError(Exception):
     """A mistake of the user's, not of ours: one line that names the file or key and says what to do next."""
 
 
-class Section(BaseModel):
-    """Base of a section of params.yaml: no unknown key, no missing key, no silent conversion of types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader, but a key that stands twice is an error instead of the last one winning in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
-        return super().construct_mapping(node, deep)
-
-
-def read_params(key: str, schema: type[T]) -> T:
-    """The value of params.yaml at the dotted `key` ("": all of it), checked against `schema`; raises UserError."""
-    if not PARAMS.is_file():
-        raise UserError(f"{PARAMS} is missing here; run from the project's root folder")
-    try:
-        value = reduce(lambda node, name: node[name], key.split(".") if key else [], _parse(PARAMS.read_bytes()))
-    except (KeyError, TypeError):
-        raise UserError(f"{PARAMS}: the key {key} is missing; add it") from None
-    return check(key, value, schema)
-
-
-@cache
-def _parse(text: bytes) -> Any:
-    try:
-        return yaml.load(text.decode(), _Loader)
-    except RecursionError:
-        raise UserError(f"{PARAMS} is nested too deeply") from None
-    # What Python's own int, date and codecs say of a value they cannot make comes out of PyYAML as it is.
-    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise UserError(f"{PARAMS} is not valid YAML: {' '.join(str(error).split())}") from None
-
-
-def check(key: str, value: object, schema: type[T]) -> T:
-    """`value` as a `schema`; raises UserError that names `key`, what is wrong and what was expected."""
-    try:
-        return TypeAdapter(schema).validate_python(value, strict=True)
-    except ValidationError as error:
-        problems = []
-        for e in error.errors():
-            where = ".".join([key, *(str(part) for part in e["loc"])])
-            known = sorted(getattr(schema, "model_fields", {}))
-            hint = f"; the keys here are {', '.join(known)}" if e["type"] == "extra_forbidden" and known else ""
-            got = "" if e["type"] in ("extra_forbidden", "missing") else f", got {reprlib.repr(e['input'])}"
-            said = e["msg"].removeprefix("Value error, ")
-            problems.append(f"{where}: {said[0].lower()}{said[1:]}{got}{hint}")
-        raise UserError(f"{PARAMS}: {'; '.join(problems)}") from None
-
-
-def signature_schema(function: Callable[..., Any], skip: tuple[str, ...] = ("self",)) -> type[Section]:
-    """A Section with one field per parameter of `function`, or of a class's constructor, to check its keys with.
-
-    A parameter without an annotation takes any value.
-    """
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
-        if name not in skip:
-            kind = Any if parameter.annotation is parameter.empty else parameter.annotation
-            fields[name] = (kind, ... if parameter.default is parameter.empty else parameter.default)
-    return create_model(function.__name__, __base__=Section, **fields)
-
-
-def run(main: Callable[..., None]) -> None:
-    """Runs a stage's main as `guarded` does, and ends the process, as multiprocessing ends its own.
+def run_main(main: Callable[..., None]) -> None:
+    """Runs a stage's main as `run_guarded` does, and ends the process, as multiprocessing ends its own.
 
     Python would first take every object apart, which lasts a second where torch is loaded.
     """
-    guarded(main)
+    run_guarded(main)
     threading._shutdown()  # type: ignore[attr-defined] # waits for threads
     atexit._run_exitfuncs()
     sys.stdout.flush()  # once more: for these two
@@ -142,7 +55,7 @@ def run(main: Callable[..., None]) -> None:
     os._exit(0)
 
 
-def guarded(main: Callable[..., None]) -> None:
+def run_guarded(main: Callable[..., None]) -> None:
     """Runs a stage's main with the command line's arguments.
 
     What the user or the machine is to blame for becomes one line and exit status 1: a UserError, a full disk, a file
@@ -200,7 +113,7 @@ def explain(error: BaseException) -> str:
 
 
 def _explain_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """For what goes wrong before `run`: torch cannot even be imported where there is no room for temporary files."""
+    """For what goes wrong before `run_main`: torch cannot be imported where there is no room for temporary files."""
     if message := explain(error):
         print(message, file=sys.stderr)
     else:
