@@ -62,6 +62,8 @@ class TestHeadline:
             scores.append(dice(count(rle.decode(code, *target.shape), target)))
         assert metrics.val.dice == pytest.approx(np.mean(scores), abs=1e-6)
         assert 0.5 < metrics.val.dice < 1
+        at = int(np.argmin(np.abs(THRESHOLDS - metrics.threshold)))
+        assert metrics.threshold_curve[at] == pytest.approx(metrics.val.dice_raw, abs=1e-3)
 
     def test_submit_uses_the_threshold_that_evaluate_wrote(self, workspace):
         evaluate.main("unet")
@@ -145,12 +147,10 @@ class TestThreshold:
         assert best_threshold(curve) == THRESHOLDS[40]
         assert best_threshold(np.ones(255)) == 0.5
 
-    @pytest.mark.parametrize("value", ["auto", 0.5, 0.01])
-    def test_auto_or_a_number_between_0_and_1(self, value):
-        assert PostprocessParams(threshold=value, smooth_px=0, min_component_px=0).threshold == value
-
     @pytest.mark.parametrize("value", ["best", 0.0, 1.0, 1, True, None])
-    def test_nothing_else(self, value):
+    def test_it_is_auto_or_a_number_between_0_and_1(self, value):
+        for good in ("auto", 0.5, 0.01):
+            assert PostprocessParams(threshold=good, smooth_px=0, min_component_px=0).threshold == good
         with pytest.raises(ValidationError, match="must be auto, or a number greater than 0 and less than 1"):
             PostprocessParams(threshold=value, smooth_px=0, min_component_px=0)
 

@@ -15,6 +15,7 @@ from src import models
 from src.errors import UserError
 from src.formats.metrics import write_metrics
 from src.formats.model import save_model
+from src.formats.scores import Shot
 from src.page.render import render
 from src.pictures import encode
 from stages.describe import __main__ as describe
@@ -23,6 +24,7 @@ from stages.evaluate import __main__ as evaluate
 from stages.gallery import __main__ as gallery
 from stages.report import __main__ as report
 from stages.report.convergence import convergence
+from stages.report.leaderboard import headline, leaderboard
 from tests.browser import DESKTOP, PHONE, find, needs_browser, show_as
 from tests.conftest import ROOT, set_params
 from tests.workspace import VARIANTS, make_workspace, some_metrics
@@ -51,6 +53,11 @@ def pages(tmp_path_factory) -> Path:
 def open_page(browser, path: Path, size=DESKTOP, scheme="light") -> None:
     show_as(browser, size, scheme)
     browser.get(path.as_uri())
+
+
+def brightness(colour: str) -> float:
+    """From 0 to 255, of a colour as style sheets say it."""
+    return float(np.mean([int(part) for part in re.findall(r"\d+", colour)[:3]]))
 
 
 @needs_browser
@@ -110,9 +117,10 @@ class TestInTheBrowser:
     def test_a_phone_shows_it_without_scrolling_sideways_in_both_schemes(self, browser, pages, page, scheme):
         open_page(browser, pages / page, PHONE, scheme)
         assert browser.execute_script("return document.documentElement.scrollWidth") == PHONE[0]
-        colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-        brightness = np.mean([int(part) for part in re.findall(r"\d+", colour)[:3]])
-        assert (brightness > 128) == (scheme == "light")
+        page_colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (brightness(page_colour) > 128) == (scheme == "light")
+        for text in find(browser, "svg text"):
+            assert (brightness(text.value_of_css_property("fill")) > 128) == (scheme == "dark")
         smallest = browser.execute_script(
             "return Math.min(99, ...[...document.querySelectorAll('svg text')].map(t => t.getClientRects()[0].height))"
         )
@@ -145,6 +153,24 @@ class TestThePages:
         assert board["variants"][0]["behind"] == {"dice": 0, "low": 0, "high": 0}
         assert all(row["behind"]["low"] <= row["behind"]["dice"] <= row["behind"]["high"] for row in board["variants"])
 
+    @pytest.mark.parametrize(
+        ("release", "names", "said"),
+        [
+            ("unet", ["unet", "u2net"], "`unet`, the release, leads."),
+            (
+                "u2net",
+                ["unet", "u2net"],
+                "`unet` leads, 0.1000 Dice ahead of the release, `u2net`; to publish",
+            ),
+            ("u2net", ["unet"], "`unet` leads; the release, `u2net`, is not among the variants."),
+            ("unet", ["team", "unet"], "`team`, an ensemble, leads; of the models, `unet`, the release, leads."),
+        ],
+    )
+    def test_the_headline_says_whether_the_release_leads(self, release, names, said):
+        results = {name: some_metrics(0.5, 0.9 - place / 10) for place, name in enumerate(names)}
+        board = leaderboard(results, [name for name in names if name != "team"], release)
+        assert headline(board).startswith(said)
+
     def test_the_same_results_give_the_same_bytes(self, pages, monkeypatch):
         monkeypatch.chdir(pages.parent)
         before = {path: path.read_bytes() for path in pages.rglob("*.*")}
@@ -169,8 +195,11 @@ class TestThePages:
             re.findall(r'<a href="([^"#]+)', (pages / "index.html").read_text())
         )
 
-    def test_names_from_the_photos_cannot_become_markup(self, pages):
-        assert "<b>" not in render(ROOT / "src/page/base.html", x="<b>").split("</style>")[1]
+    def test_names_from_the_photos_cannot_become_markup(self):
+        shots = [(Shot("<i>", "worst", 0.5, "cut"), "data:")]
+        html = render(ROOT / "stages/gallery/gallery.html", variant="unet", shots=shots, traits={"cut"})
+        assert "photo &lt;i&gt;" in html
+        assert "<i>" not in html
 
 
 class TestDataset:
