@@ -23,7 +23,7 @@ from src.formats.split import part_indices, read_split
 from src.formats.submission import read_submission, write_submission
 from src.params import read_params
 from src.pictures import FALSE_ALARM, MISS, difference
-from src.postprocess import PostprocessParams, final_mask, majority, threshold_mask
+from src.postprocess import PostprocessParams, majority, threshold_mask
 from stages.evaluate import __main__ as evaluate
 from stages.evaluate.boundary import boundary_iou
 from stages.evaluate.choose_pictures import to_compare, to_show
@@ -78,32 +78,39 @@ class TestHeadline:
         with pytest.raises(UserError, match=r"metrics/unet\.json is missing; run dvc repro evaluate@unet"):
             submit.main("unet")
 
-    def test_every_holdout_and_val_photo_is_on_record(self, workspace):
-        evaluate.main("unet")
-        lines = (workspace / "plots/evaluation/unet/scores/photos.csv").read_text().splitlines()
-        assert len(lines) == 1 + PARTS.count("val") + PARTS.count("holdout")
+    def test_it_is_the_mean_over_the_photos_that_are_on_record(self, workspace):
+        evaluate.main("unet_paper")
+        table = pd.read_csv(workspace / "plots/evaluation/unet_paper/scores/photos.csv", dtype={"id": str})
+        assert table["dice"].to_numpy() == pytest.approx(2 * table["iou"] / (1 + table["iou"]))
+        p, r = table["precision"], table["recall"]
+        assert table["dice"].to_numpy() == pytest.approx(2 * p * r / (p + r))
+        for part in ("holdout", "val"):
+            metrics, scores = getattr(read_metrics("unet_paper"), part), table[table["part"] == part].set_index("id")
+            assert metrics.photos == len(scores) == PARTS.count(part)
+            assert metrics.photo_dice == pytest.approx(scores["dice"].tolist(), abs=1e-6)
+            for name in ("dice", "dice_raw", "iou", "boundary_iou", "precision", "recall"):
+                assert getattr(metrics, name) == pytest.approx(scores[name].mean(), abs=1e-6)
+            assert (metrics.dice_low, metrics.dice_high) == pytest.approx(interval(scores["dice"].to_numpy()), abs=1e-6)
+            small = scores["dice"][[int(photo) % 4 == 0 for photo in scores.index]]  # as the workspace has it
+            assert metrics.traits["small"].dice == pytest.approx(small.mean())
+            assert metrics.traits["small"].photos == len(small)
+            assert "glare" not in metrics.traits
 
     def test_of_all_pixels_of_the_part_taken_as_one_photo(self, workspace):
         evaluate.main("unet")
-        metrics, rows = read_metrics("unet"), read_rows(LABELLED)
-        indices = part_indices(read_split(), "holdout")
-        maps, masks = read_predictions("unet", "holdout", expected=len(indices)), NativeMasks(rows)
-        params = read_params("postprocess", PostprocessParams)
-        pairs = [
-            (final_mask(p, masks[i].shape, metrics.threshold, params), masks[i])
-            for p, i in zip(maps, indices, strict=True)
-        ]
-        predicted, true = (
-            np.concatenate([mask.ravel() for mask in side]).astype(bool) for side in zip(*pairs, strict=True)
+        table = pd.read_csv(workspace / "plots/evaluation/unet/scores/photos.csv", dtype={"id": str})
+        pixels = table[table["part"] == "holdout"].sum(numeric_only=True)
+        both, neither = pixels["true_positive"], pixels["true_negative"]
+        wrong = pixels["false_positive"] + pixels["false_negative"]
+        rows = read_rows(LABELLED).iloc[part_indices(read_split(), "holdout")]
+        assert both + neither + wrong == (rows["height"] * rows["width"]).sum()
+        holdout = read_metrics("unet").holdout
+        person, background = both / (both + wrong), neither / (neither + wrong)
+        assert holdout.iou_dataset == pytest.approx(person, abs=1e-6)
+        assert holdout.dice_dataset == pytest.approx(2 * both / (2 * both + wrong), abs=1e-6)
+        assert holdout.miou_dataset == pytest.approx(
+            (both / (both + wrong) + neither / (neither + wrong)) / 2, abs=1e-6
         )
-
-        def overlap(a, b):
-            return (a & b).sum() / (a | b).sum()
-
-        holdout, person = metrics.holdout, overlap(predicted, true)
-        assert holdout.iou_dataset == pytest.approx(person)
-        assert holdout.dice_dataset == pytest.approx(2 * person / (1 + person))
-        assert holdout.miou_dataset == pytest.approx((person + overlap(~predicted, ~true)) / 2)
         assert holdout.iou_dataset != holdout.iou, "that is the mean over photos"
 
     def test_mean_iou_of_masks_without_a_person_or_without_background(self):
