@@ -5,43 +5,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-PANEL = 256  # the longer side of one panel, in pixels
-GAP = 4
-CAPTION = 22  # height of the line of text above the panels
+GAP = 4  # pixels between panels
 # RGB; told apart by the colour-blind too. Hits keep the photo's own light under them.
 HIT, FALSE_ALARM, MISS = (38, 166, 154), (230, 97, 0), (106, 61, 175)
+OPTIONS = {
+    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 85],
+    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 62],  # for pages: photos still look right, and eight variants stay below 5 MB
+}
 
 
-def compare(photo: np.ndarray, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Photo, true mask, predicted mask and their difference side by side, uint8 RGB (H, 4 W + 3 GAP, 3).
+def compare(photo: np.ndarray, target: np.ndarray, predicted: np.ndarray, columns: int = 4) -> np.ndarray:
+    """Photo, true mask, predicted mask and their difference, uint8 RGB, in rows of `columns` panels.
 
     `photo` is uint8 RGB (H, W, 3), the masks are uint8 (H, W; 0 and 1).
     """
-    gap = np.full((len(photo), GAP, 3), 255, np.uint8)
     panels = [photo, _white(target), _white(predicted), difference(photo, target, predicted)]
-    return np.hstack([part for panel in panels for part in (gap, panel)][1:])
-
-
-def captioned(photo: np.ndarray, target: np.ndarray, predicted: np.ndarray, caption: str) -> np.ndarray:
-    """What `compare` gives, in the photo's own proportions and under a line of text.
-
-    `photo` is uint8 RGB (S, S, 3) at the working size, the masks are uint8 (H, W; 0 and 1) at the photo's own.
-    """
-    height, width = (max(8, round(PANEL * side / max(target.shape))) for side in target.shape)
-    small = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
-    target, predicted = (cv2.resize(m, (width, height), interpolation=cv2.INTER_NEAREST) for m in (target, predicted))
-    panels = compare(small, target, predicted)
-    line = np.full((CAPTION, panels.shape[1], 3), 255, np.uint8)
-    cv2.putText(line, caption, (2, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
-    return np.vstack([line, panels])
-
-
-def two_by_two(picture: np.ndarray) -> np.ndarray:
-    """The panels of a `captioned` picture, without the caption, in two rows of two, for pages that are narrow."""
-    width = (picture.shape[1] - 3 * GAP) // 4
-    photo, target, predicted, differing = (picture[CAPTION:, i * (width + GAP) :][:, :width] for i in range(4))
-    column, row = (np.full(shape, 255, np.uint8) for shape in ((len(photo), GAP, 3), (GAP, 2 * width + GAP, 3)))
-    return np.vstack([np.hstack([photo, column, target]), row, np.hstack([predicted, column, differing])])
+    rows = [_join(panels[i : i + columns], axis=1) for i in range(0, len(panels), columns)]
+    return _join(rows, axis=0)
 
 
 def difference(photo: np.ndarray, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -57,16 +37,26 @@ def difference(photo: np.ndarray, target: np.ndarray, predicted: np.ndarray) -> 
     return (grey + (tint - grey) * share[..., None]).round().astype(np.uint8)
 
 
+def encode(picture: np.ndarray, suffix: str) -> bytes:
+    """A uint8 picture, (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, in the format of files that end in `suffix`."""
+    orders = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+    pixels = cv2.cvtColor(picture, orders[picture.shape[2]]) if picture.ndim == 3 else picture
+    return cv2.imencode(suffix, pixels, OPTIONS.get(suffix, []))[1].tobytes()
+
+
 def write_picture(picture: np.ndarray, path: Path) -> None:
-    """Writes a uint8 picture, (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, in the format that the name ends in.
+    """Writes a picture as `encode` has it, in the format that the name ends in.
 
     Raises OSError if it does not arrive whole: OpenCV's own writer only returns False where a disk is full.
     """
-    orders = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-    pixels = cv2.cvtColor(picture, orders[picture.shape[2]]) if picture.ndim == 3 else picture
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = [cv2.IMWRITE_JPEG_QUALITY, 85] if path.suffix == ".jpg" else []
-    path.write_bytes(cv2.imencode(path.suffix, pixels, options)[1].tobytes())
+    path.write_bytes(encode(picture, path.suffix))
+
+
+def _join(panels: list[np.ndarray], axis: int) -> np.ndarray:
+    """The panels beside (axis 1) or below (axis 0) each other, with white between them."""
+    gap = np.full((GAP, panels[0].shape[1], 3) if axis == 0 else (len(panels[0]), GAP, 3), 255, np.uint8)
+    return np.concatenate([part for panel in panels for part in (gap, panel)][1:], axis)
 
 
 def _white(mask: np.ndarray) -> np.ndarray:

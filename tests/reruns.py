@@ -114,7 +114,7 @@ CHANGES = [
     comment("stages/predict/maps.py"),
     comment("stages/evaluate/threshold.py"),
     comment("stages/submit/rows.py"),
-    comment("stages/report/suggestions.py"),
+    comment("stages/report/leaderboard.py"),
     comment("stages/report/report.html"),
     comment("tools/upload/hand_in.py"),
     comment("README.md"),

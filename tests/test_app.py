@@ -15,11 +15,12 @@ from PIL import Image
 from selenium.webdriver.support.ui import WebDriverWait
 
 from src.errors import UserError
-from src.formats.metrics import HEADLINE, write_metrics
+from src.formats.metrics import write_metrics
 from src.postprocess import PostprocessParams, final_mask
 from tests.browser import PHONE, find, needs_browser, show_as
 from tests.conftest import ROOT, set_params
 from tests.test_export import SIZE, assert_same, by_onnx, by_pipeline, photo, save
+from tests.workspace import some_metrics
 from tools.app import __main__ as app
 from tools.app.server import LIBRARY, make_server
 from tools.app.shelf import Shelf
@@ -99,9 +100,7 @@ def page(browser, tmp_path_factory) -> Page:
         set_params(folder, {"image_size": SIZE, "max_megapixels": 2})
         for name in ("unet", "residual_unet"):
             save(name, depth=1)
-        scores = dict.fromkeys(HEADLINE, 0.75)
-        details = {"threshold_curve": [], "curves": {}}
-        write_metrics("unet", {"threshold": 0.5, "holdout": scores, "val": scores} | details)
+        write_metrics("unet", some_metrics(0.5, 0.75))
         with serving(Shelf([])) as address:
             yield Page(browser, address, folder)
 

@@ -214,11 +214,12 @@ def test_metrics_that_were_edited_by_hand_or_hold_a_conflict(workspace, contents
 def test_a_gallery_of_damaged_scores_or_pictures(workspace):
     evaluate.main("unet")
     gallery.main("unet")
-    evaluation = workspace / "plots/evaluation/unet"
-    (evaluation / "pictures/best_1.jpg").unlink()
-    fails(lambda: gallery.main("unet"), says=["pictures/best_1.jpg", "evaluate@unet"])
-    edit(evaluation / "scores/pictures.csv", "0.", "x.")
-    fails(lambda: gallery.main("unet"), says=["pictures.csv", "evaluate@unet"])
+    folder = workspace / "plots/evaluation/unet/gallery"
+    picture = next(folder.glob("*.webp"))
+    picture.unlink()
+    fails(lambda: gallery.main("unet"), says=[picture.name, "evaluate@unet"])
+    edit(folder / "shots.csv", "0.", "x.")
+    fails(lambda: gallery.main("unet"), says=["shots.csv", "evaluate@unet"])
 
 
 def test_a_training_curve_that_was_damaged(workspace):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,15 +18,15 @@ from src.errors import UserError
 from src.formats import rle
 from src.formats.metrics import THRESHOLDS, read_metrics
 from src.formats.predictions import read_predictions
-from src.formats.prepared import LABELLED, NativeMasks, read_rows
+from src.formats.prepared import LABELLED, TRAITS, NativeMasks, read_rows
 from src.formats.split import part_indices, read_split
 from src.formats.submission import read_submission, write_submission
 from src.params import read_params
 from src.pictures import FALSE_ALARM, MISS, difference
-from src.postprocess import PostprocessParams, final_mask, majority, threshold_mask
+from src.postprocess import PostprocessParams, majority, threshold_mask
 from stages.evaluate import __main__ as evaluate
 from stages.evaluate.boundary import boundary_iou
-from stages.evaluate.choose_pictures import choose
+from stages.evaluate.choose_pictures import to_compare, to_show
 from stages.evaluate.dice import count, dice, iou, mean_iou
 from stages.evaluate.threshold import best_threshold, dice_by_threshold
 from stages.submit import __main__ as submit
@@ -49,18 +50,20 @@ class TestHeadline:
         set_params(workspace, {"postprocess.threshold": threshold})
         evaluate.main("residual_unet")
         metrics = read_metrics("residual_unet")
-        assert threshold in ("auto", metrics["threshold"])
+        assert threshold in ("auto", metrics.threshold)
 
         rows, indices = read_rows(LABELLED), part_indices(read_split(), "val")
         params = read_params("postprocess", PostprocessParams)
         maps = read_predictions("residual_unet", "val", expected=len(indices))
-        write_submission(submission(maps, rows.iloc[indices], metrics["threshold"], params), COLUMNS, Path("val.csv"))
+        write_submission(submission(maps, rows.iloc[indices], metrics.threshold, params), COLUMNS, Path("val.csv"))
         masks, scores = NativeMasks(rows), []
         for index, code in zip(indices, read_submission(Path("val.csv"))["encoded_pixels"], strict=True):
             target = masks[index]
             scores.append(dice(count(rle.decode(code, *target.shape), target)))
-        assert metrics["val"]["dice"] == pytest.approx(np.mean(scores), abs=1e-6)
-        assert 0.5 < metrics["val"]["dice"] < 1
+        assert metrics.val.dice == pytest.approx(np.mean(scores), abs=1e-6)
+        assert 0.5 < metrics.val.dice < 1
+        at = int(np.argmin(np.abs(THRESHOLDS - metrics.threshold)))
+        assert metrics.threshold_curve[at] == pytest.approx(metrics.val.dice_raw, abs=1e-3)
 
     def test_submit_uses_the_threshold_that_evaluate_wrote(self, workspace):
         evaluate.main("unet")
@@ -75,38 +78,38 @@ class TestHeadline:
         with pytest.raises(UserError, match=r"metrics/unet\.json is missing; run dvc repro evaluate@unet"):
             submit.main("unet")
 
-    def test_every_photo_and_picture_is_on_record(self, workspace):
-        evaluate.main("unet")
-        scores = workspace / "plots/evaluation/unet/scores"
-        lines = (scores / "photos.csv").read_text().splitlines()
-        assert len(lines) == 1 + PARTS.count("val") + PARTS.count("holdout")
-        pictures = (scores / "pictures.csv").read_text().splitlines()[1:]
-        files = {path.name for path in (workspace / "plots/evaluation/unet/pictures").iterdir()}
-        assert {line.split(",")[0] for line in pictures} == files
-        assert {"worst_1.jpg", "median_1.jpg", "best_1.jpg"} <= files
+    def test_it_is_the_mean_over_the_photos_that_are_on_record(self, workspace):
+        evaluate.main("unet_paper")
+        table = pd.read_csv(workspace / "plots/evaluation/unet_paper/scores/photos.csv", dtype={"id": str})
+        assert table["dice"].to_numpy() == pytest.approx(2 * table["iou"] / (1 + table["iou"]))
+        p, r = table["precision"], table["recall"]
+        assert table["dice"].to_numpy() == pytest.approx(2 * p * r / (p + r))
+        for part in ("holdout", "val"):
+            metrics, scores = getattr(read_metrics("unet_paper"), part), table[table["part"] == part].set_index("id")
+            assert metrics.photos == len(scores) == PARTS.count(part)
+            assert metrics.photo_dice == pytest.approx(scores["dice"].tolist(), abs=1e-6)
+            for name in ("dice", "dice_raw", "iou", "boundary_iou", "precision", "recall"):
+                assert getattr(metrics, name) == pytest.approx(scores[name].mean(), abs=1e-6)
+            assert (metrics.dice_low, metrics.dice_high) == pytest.approx(interval(scores["dice"].to_numpy()), abs=1e-6)
+            small = scores["dice"][[int(photo) % 4 == 0 for photo in scores.index]]  # as the workspace has it
+            assert metrics.traits["small"].dice == pytest.approx(small.mean())
+            assert metrics.traits["small"].photos == len(small)
+            assert "glare" not in metrics.traits
 
     def test_of_all_pixels_of_the_part_taken_as_one_photo(self, workspace):
         evaluate.main("unet")
-        metrics, rows = read_metrics("unet"), read_rows(LABELLED)
-        indices = part_indices(read_split(), "holdout")
-        maps, masks = read_predictions("unet", "holdout", expected=len(indices)), NativeMasks(rows)
-        params = read_params("postprocess", PostprocessParams)
-        pairs = [
-            (final_mask(p, masks[i].shape, metrics["threshold"], params), masks[i])
-            for p, i in zip(maps, indices, strict=True)
-        ]
-        predicted, true = (
-            np.concatenate([mask.ravel() for mask in side]).astype(bool) for side in zip(*pairs, strict=True)
-        )
-
-        def overlap(a, b):
-            return (a & b).sum() / (a | b).sum()
-
-        holdout, person = metrics["holdout"], overlap(predicted, true)
-        assert holdout["iou_dataset"] == pytest.approx(person)
-        assert holdout["dice_dataset"] == pytest.approx(2 * person / (1 + person))
-        assert holdout["miou_dataset"] == pytest.approx((person + overlap(~predicted, ~true)) / 2)
-        assert holdout["iou_dataset"] != holdout["iou"], "that is the mean over photos"
+        table = pd.read_csv(workspace / "plots/evaluation/unet/scores/photos.csv", dtype={"id": str})
+        pixels = table[table["part"] == "holdout"].sum(numeric_only=True)
+        both, neither = pixels["true_positive"], pixels["true_negative"]
+        wrong = pixels["false_positive"] + pixels["false_negative"]
+        rows = read_rows(LABELLED).iloc[part_indices(read_split(), "holdout")]
+        assert both + neither + wrong == (rows["height"] * rows["width"]).sum()
+        holdout = read_metrics("unet").holdout
+        person, background = both / (both + wrong), neither / (neither + wrong)
+        assert holdout.iou_dataset == pytest.approx(person, abs=1e-6)
+        assert holdout.dice_dataset == pytest.approx(2 * both / (2 * both + wrong), abs=1e-6)
+        assert holdout.miou_dataset == pytest.approx((person + background) / 2, abs=1e-6)
+        assert holdout.iou_dataset != holdout.iou, "that is the mean over photos"
 
     def test_mean_iou_of_masks_without_a_person_or_without_background(self):
         nobody, full = np.zeros((4, 4), np.uint8), np.ones((4, 4), np.uint8)
@@ -149,12 +152,10 @@ class TestThreshold:
         assert best_threshold(curve) == THRESHOLDS[40]
         assert best_threshold(np.ones(255)) == 0.5
 
-    @pytest.mark.parametrize("value", ["auto", 0.5, 0.01])
-    def test_auto_or_a_number_between_0_and_1(self, value):
-        assert PostprocessParams(threshold=value, smooth_px=0, min_component_px=0).threshold == value
-
     @pytest.mark.parametrize("value", ["best", 0.0, 1.0, 1, True, None])
-    def test_nothing_else(self, value):
+    def test_it_is_auto_or_a_number_between_0_and_1(self, value):
+        for good in ("auto", 0.5, 0.01):
+            assert PostprocessParams(threshold=good, smooth_px=0, min_component_px=0).threshold == good
         with pytest.raises(ValidationError, match="must be auto, or a number greater than 0 and less than 1"):
             PostprocessParams(threshold=value, smooth_px=0, min_component_px=0)
 
@@ -207,13 +208,38 @@ class TestInterval:
 
 
 class TestPictures:
-    def test_no_photo_is_chosen_twice_and_few_photos_are_enough(self, workspace):
+    def test_those_to_compare_are_of_the_same_holdout_photos_whatever_the_scores(self, workspace):
+        names = []
+        for variant in ("unet", "unet_paper"):
+            evaluate.main(variant)
+            names.append({path.name for path in (workspace / f"plots/evaluation/{variant}/pictures").iterdir()})
+        holdout = {f"{i:03d}.jpg" for i, part in enumerate(PARTS) if part == "holdout"}
+        assert names[0] == names[1] <= holdout
+        assert len(names[0]) >= 8
+
+    def test_those_to_compare_have_every_trait_and_stay_when_photos_come_or_go(self, workspace):
         rows = read_rows(LABELLED)
-        scores = rows["coverage"]
-        for n in (1, 2, 9, 24):
-            chosen = choose(scores[:n], rows[:n])
-            assert len({choice.position for choice in chosen}) == len(chosen) >= min(n, 4)
-            assert chosen[0] == ("worst", 1, int(np.argmin(scores[:n])))
+        rows["glare"] = rows["id"] == rows["id"][to_compare(rows, most=24)[-1]]
+
+        def compared(rows):
+            return set(rows["id"].iloc[to_compare(rows, most=4)])
+
+        before = compared(rows)
+        assert 4 <= len(before) <= 4 + len(TRAITS)
+        assert all(rows[trait][rows["id"].isin(before)].any() for trait in TRAITS)
+        for gone in range(len(rows)):
+            assert len(before - compared(rows.drop(gone))) <= 2
+
+    def test_those_of_the_page_are_worst_median_best_and_the_worst_of_each_trait(self):
+        dice = pd.Series([0.9, 0.1, 0.8, 0.3, 0.7, 0.2, 0.6, 0.4, 0.5])
+        traits = pd.DataFrame({trait: [False] * 9 for trait in TRAITS})
+        traits.loc[[1, 7], "small"] = traits.loc[[8, 7], "cut"] = True
+        chosen = [("worst", 1), ("worst", 5), ("median", 7), ("median", 8), ("best", 0), ("best", 2)]
+        assert to_show(dice, traits, each=2) == chosen
+        traits.loc[[6, 4], "glare"] = True
+        assert to_show(dice, traits, each=2) == [*chosen, ("glare", 6)]
+        assert to_show(dice[:1], traits[:1]) == [("worst", 0)]
+        assert [kind for kind, _ in to_show(dice, traits)] == ["worst"] * 4 + ["median"] * 2 + ["best"] * 3
 
     def test_the_difference_shows_what_was_found_missed_and_invented(self):
         photo = np.full((1, 4, 3), 100, np.uint8)

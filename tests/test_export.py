@@ -16,14 +16,14 @@ from torch import nn
 from src import models
 from src.compute import Runtime
 from src.errors import UserError
-from src.formats.metrics import HEADLINE, write_metrics
+from src.formats.metrics import TraitScore, write_metrics
 from src.formats.model import load_model, save_model
 from src.images import resize_photo
 from src.postprocess import threshold_mask, upsample
 from stages.predict.maps import PredictParams, predict
 from tests.conftest import ROOT, set_params
 from tests.test_models import SMALL, make, settle
-from tests.workspace import make_workspace
+from tests.workspace import make_workspace, some_metrics
 from tools.export import __main__ as export
 
 SIZE = 64
@@ -135,11 +135,7 @@ def test_an_ensemble_of_an_ensemble_counts_each_variant_by_its_share(project):
 
 
 def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
-    scores = dict.fromkeys(HEADLINE, 0.9)
-    details = {"photos": 17, "photo_dice": [0.9], "traits": {"small": {"dice": 0.4321, "photos": 3}}}
-    write_metrics(
-        "unet", {"threshold": 0.4843, "holdout": scores | details, "val": scores, "threshold_curve": [], "curves": {}}
-    )
+    write_metrics("unet", some_metrics(0.4843, 0.9, small=TraitScore(dice=0.4321, photos=3)))
     about = {
         "loss": {"combined_edge": {}},
         "params_hash": "abc123",
@@ -175,7 +171,7 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
         "combined_edge",
         "abc123",
         "starters/one.safetensors",
-        "\n| the person is small | 0.4321 | 3 |\n",
+        "\n| small person | 0.4321 | 3 |\n",
     ):
         assert word in card.text
 

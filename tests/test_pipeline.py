@@ -24,7 +24,7 @@ def project(finished, tmp_path_factory):
 
 
 def metrics(project, variant="unet"):
-    return parse_metrics(variant, (project.root / f"metrics/{variant}.json").read_text())
+    return parse_metrics(variant, (project.root / f"metrics/{variant}.json").read_text()).model_dump()
 
 
 class TestRepro:

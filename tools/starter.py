@@ -28,7 +28,7 @@ def main(*arguments: str) -> None:
     ]
     if not all(tensor.isfinite().all() for member in members for tensor in member.values()):
         raise UserError(f"{path}: some of its weights are too large for half precision")
-    about |= {"threshold": metrics["threshold"], "holdout_dice": metrics["holdout"]["dice"]}
+    about |= {"threshold": metrics.threshold, "holdout_dice": metrics.holdout.dice}
     starter = STARTERS / path.name
     save_model(starter, members, about)
     parameters = sum(tensor.numel() for tensor in members[0].values() if tensor.dtype == torch.float16)

@@ -1,12 +1,14 @@
 """The format of plots/evaluation/VARIANT: what explains the metrics of a variant.
 
-scores/photos.csv      every holdout and val photo: id, part, its scores and its pixels
-scores/pictures.csv    what the pictures show: file, kind (worst, median, best or a trait), place, id, dice, and traits
-                       with a space between them
-pictures/KIND_PLACE.jpg    photo, true mask, prediction and their difference, side by side
+scores/photos.csv       every holdout and val photo: id, part, its scores and its pixels
+pictures/ID.jpg         the same few holdout photos for every variant, for `dvc plots diff`: photo, true mask, predicted
+                        mask and their difference, side by side
+gallery/shots.csv       the photos on the variant's page, in its order: the columns of Shot
+gallery/ID.webp         their pictures, likewise but two by two
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,31 +16,50 @@ from src.errors import UserError
 from src.formats.tables import read_table
 
 EVALUATION = Path("plots/evaluation")
-PICTURES = {"file": str, "kind": str, "place": int, "id": str, "dice": float, "traits": str}
 
 
-def scores_folder(variant: str) -> Path:
-    """Where the tables of `variant` are."""
-    return EVALUATION / variant / "scores"
+class Shot(NamedTuple):
+    """A photo on the page of a variant."""
+
+    id: str
+    kind: str  # worst, median, best or a trait
+    dice: float
+    traits: str  # with a space between them
 
 
-def pictures_folder(variant: str) -> Path:
-    """Where the pictures of `variant` are."""
-    return EVALUATION / variant / "pictures"
-
-
-def write_tables(variant: str, photos: pd.DataFrame, pictures: pd.DataFrame) -> None:
-    """Writes both tables of `variant`."""
-    folder = scores_folder(variant)
+def write_scores(variant: str, photos: pd.DataFrame) -> None:
+    """Writes scores/photos.csv of `variant`."""
+    folder = EVALUATION / variant / "scores"
     folder.mkdir(parents=True, exist_ok=True)
     photos.to_csv(folder / "photos.csv", index=False)
-    pictures.to_csv(folder / "pictures.csv", index=False)
 
 
-def read_pictures(variant: str) -> pd.DataFrame:
-    """What the pictures of `variant` show, a row for each; raises UserError if it is not what evaluate wrote."""
-    path, again = scores_folder(variant) / "pictures.csv", f"run dvc repro -f -s evaluate@{variant}"
-    pictures = read_table(path, PICTURES, again)
-    if elsewhere := [name for name in pictures["file"] if "/" in name]:
-        raise UserError(f"{path}: {elsewhere[0]!r} is not in the folder of pictures; {again}")
-    return pictures
+def picture_path(variant: str, photo_id: str) -> Path:
+    """The picture of a photo for `dvc plots diff`."""
+    return EVALUATION / variant / "pictures" / f"{photo_id}.jpg"
+
+
+def shot_path(variant: str, photo_id: str) -> Path:
+    """The picture of a photo for the page of `variant`."""
+    return EVALUATION / variant / "gallery" / f"{photo_id}.webp"
+
+
+def write_shots(variant: str, shots: list[Shot]) -> None:
+    """Writes gallery/shots.csv of `variant`, whose pictures are there."""
+    pd.DataFrame(shots).to_csv(EVALUATION / variant / "gallery/shots.csv", index=False)
+
+
+def read_shots(variant: str) -> list[tuple[Shot, bytes]]:
+    """The photos on the page of `variant`, each with its picture, the bytes of a WebP file.
+
+    Raises UserError if that is not what evaluate wrote.
+    """
+    table, again = EVALUATION / variant / "gallery/shots.csv", f"run dvc repro -f -s evaluate@{variant}"
+    rows = read_table(table, Shot.__annotations__, again)[list(Shot._fields)]
+    shots = []
+    for shot in map(Shot._make, rows.itertuples(index=False)):
+        path = shot_path(variant, shot.id)
+        if path.parent != table.parent or not path.is_file():
+            raise UserError(f"{path} is missing; {again}")
+        shots.append((shot, path.read_bytes()))
+    return shots

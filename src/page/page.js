@@ -52,13 +52,3 @@ if (gallery) {
   });
   show();
 }
-
-// Commands: copy to the clipboard, where the browser allows it for a file.
-for (const button of document.querySelectorAll(".command button")) {
-  if (!navigator.clipboard) button.hidden = true;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.previousElementSibling.textContent);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 1500);
-  });
-}

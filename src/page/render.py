@@ -4,13 +4,13 @@ import base64
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from src.page.traits import TRAIT_TITLES
+
+REPORT = Path("report")  # the folder of all pages
 SHARED = Path(__file__).parent  # base.html, which pages extend, and the style and script inside it
-QUALITY = 62  # of WebP: photos of 256 pixels still look right, and a page of eight variants stays below 5 MB
 
 
 def render(template: Path, **content: Any) -> str:
@@ -20,11 +20,18 @@ def render(template: Path, **content: Any) -> str:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals["include_raw"] = lambda name: Markup((SHARED / name).read_text())
+    environment.globals["TRAITS"] = TRAIT_TITLES
     return environment.get_template(template.name).render(**content) + "\n"
 
 
-def data_uri(picture: np.ndarray) -> str:
-    """An RGB picture as WebP in a data URI."""
-    done, data = cv2.imencode(".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
-    assert done
-    return f"data:image/webp;base64,{base64.b64encode(data.tobytes()).decode()}"
+def write_page(name: str, template: Path, **content: Any) -> Path:
+    """Writes what `render` gives to report/NAME.html, and returns where that is."""
+    path = REPORT / f"{name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(template, **content))
+    return path
+
+
+def data_uri(webp: bytes) -> str:
+    """The bytes of a WebP file as a data URI."""
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"

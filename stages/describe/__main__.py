@@ -6,12 +6,11 @@ from src.charts import bars, histogram
 from src.errors import run_main
 from src.formats.prepared import LABELLED, TEST, read_masks, read_photos, read_rows
 from src.formats.split import read_split
-from src.page.render import data_uri, render
+from src.page.render import data_uri, write_page
 from src.params import Name, read_params
-from src.pictures import write_picture
+from src.pictures import encode, write_picture
 from stages.describe.facts import contact_sheet, examples, facts, suspects, tile
 
-PAGE = Path("report/dataset.html")
 PLOTS = Path("plots/dataset")
 MOST_SUSPECTS = 24
 
@@ -29,7 +28,8 @@ def main() -> None:
         for index in sorted(wanted)
     }
     coverage = histogram(rows["coverage"].to_numpy(), "coverage")
-    page = render(
+    page = write_page(
+        "dataset",
         Path(__file__).with_name("dataset.html"),
         source=source,
         traits=traits,
@@ -39,14 +39,12 @@ def main() -> None:
         shown={kind: [(rows["id"][i], rows["coverage"][i], i) for i in indices] for kind, indices in shown.items()},
         suspects=[(rows["file"][suspect.position], suspect.why, suspect.position) for suspect in wrong[:MOST_SUSPECTS]],
         suspect_count=len(wrong),
-        tiles={index: data_uri(picture) for index, picture in tiles.items()},
+        tiles={index: data_uri(encode(picture, ".webp")) for index, picture in tiles.items()},
     )
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page)
     PLOTS.mkdir(parents=True, exist_ok=True)
     coverage.to_csv(PLOTS / "coverage.tsv", sep="\t", index=False)
     write_picture(contact_sheet([tiles[i] for i in sorted(set().union(*shown.values()))]), PLOTS / "contact_sheet.jpg")
-    print(f"{PAGE}: {len(rows)} labelled photos, {len(wrong)} suspicious masks")
+    print(f"{page}: {len(rows)} labelled photos, {len(wrong)} suspicious masks")
 
 
 if __name__ == "__main__":

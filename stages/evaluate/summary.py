@@ -1,13 +1,13 @@
 """The scores of each photo of one part, and the metrics of the part, such as its mean Dice, made from them."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm.contrib.concurrent import thread_map
 
 from src.bootstrap import interval
+from src.formats.metrics import HEADLINE, PartMetrics, TraitScore
 from src.formats.prepared import TRAITS, NativeMasks
 from src.postprocess import PostprocessParams, clean, threshold_mask, upsample
 from stages.evaluate.boundary import boundary_iou
@@ -43,8 +43,8 @@ def score_photos(
     )
 
 
-def summarise(scores: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
-    """The metrics of one part (see src/formats/metrics.py); `rows` holds the same photos' rows of photos.csv.
+def summarise(scores: pd.DataFrame, rows: pd.DataFrame) -> PartMetrics:
+    """The metrics of one part; `rows` holds the same photos' rows of photos.csv.
 
     `dice` is the mean over photos (the competition's), with a percentile bootstrap interval over photos; those called
     `dataset` are of all pixels taken as one photo, as most papers have it.
@@ -52,20 +52,19 @@ def summarise(scores: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
     per_photo = scores["dice"].to_numpy()
     low, high = interval(per_photo)
     pooled = Counts(*(int(scores[name].sum()) for name in Counts._fields))
-    means = ("dice_raw", "iou", "boundary_iou", "precision", "recall")
-    return {
-        "dice": float(per_photo.mean()),
-        "dice_low": low,
-        "dice_high": high,
-        "dice_dataset": dice(pooled),
-        "iou_dataset": iou(pooled),
-        "miou_dataset": mean_iou(pooled),
-        **{name: float(scores[name].to_numpy().mean()) for name in means},
-        "photos": len(scores),
-        "photo_dice": per_photo.round(6).tolist(),
-        "traits": {
-            trait: {"dice": float(per_photo[has].mean()), "photos": int(has.sum())}
+    means = {name: float(scores[name].to_numpy().mean()) for name in HEADLINE if name in scores}
+    return PartMetrics(
+        **means,
+        dice_low=low,
+        dice_high=high,
+        dice_dataset=dice(pooled),
+        iou_dataset=iou(pooled),
+        miou_dataset=mean_iou(pooled),
+        photos=len(scores),
+        photo_dice=per_photo.round(6).tolist(),
+        traits={
+            trait: TraitScore(dice=float(per_photo[has].mean()), photos=int(has.sum()))
             for trait in TRAITS
             if (has := rows[trait].to_numpy(dtype=bool)).any()
         },
-    }
+    )

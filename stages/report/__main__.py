@@ -1,19 +1,16 @@
 """report: the leaderboard, curves for DVC's plots, and report/index.html, the page that explains them."""
 
-import json
 from pathlib import Path
 
+from src.charts import colour
 from src.errors import run_main
 from src.formats.metrics import read_metrics
-from src.page.render import render
+from src.page.render import REPORT, write_page
 from src.params import Name, read_params
 from stages.report import sections
 from stages.report.convergence import convergence
 from stages.report.dvc_curves import write_curves
 from stages.report.leaderboard import headline, leaderboard, markdown
-from stages.report.suggestions import next_steps
-
-REPORT = Path("report")
 
 
 def main() -> None:
@@ -22,31 +19,29 @@ def main() -> None:
     params = read_settings()
     metrics = {name: read_metrics(name) for name in [*variants, *ensembles]}
     board = leaderboard(metrics, variants, release)
-    learning = {variant: convergence(metrics[variant]["curves"]) for variant in variants}
-    page = render(
+    learning = {variant: convergence(metrics[variant].curves) for variant in variants}
+    page = write_page(
+        "index",
         Path(__file__).with_name("report.html"),
         board=board,
         headline=headline(board).replace("`", ""),
-        metrics=metrics,
+        holdout=metrics[board.leader].holdout,
         learning=learning,
         charts=sections.charts(board, metrics, learning),
-        costs=sections.costs(board),
         histograms=sections.histograms(board, metrics),
         traits=sections.trait_table(board, metrics),
-        trait_counts=sections.trait_counts(metrics),
-        steps=next_steps(board, metrics, learning, params),
+        colour=colour,
         params=params,
         pass_mark=sections.PASS_MARK,
     )
     write_curves({variant: metrics[variant] for variant in variants}, REPORT / "curves")
-    (REPORT / "leaderboard.json").write_text(json.dumps(board, indent=2) + "\n")
+    (REPORT / "leaderboard.json").write_text(board.model_dump_json(indent=2) + "\n")
     (REPORT / "leaderboard.md").write_text(markdown(board))
-    (REPORT / "index.html").write_text(page)
-    print(f"{headline(board)} See {REPORT / 'index.html'}")
+    print(f"{headline(board)} See {page}")
 
 
 def read_settings() -> dict[str, object]:
-    """The params that the page shows and its suggestions start from."""
+    """The params that the page shows."""
     budget = read_params("budget", Name)
     loss, final_loss = read_params("loss", Name), read_params("final_loss", Name)
     return {

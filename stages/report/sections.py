@@ -1,81 +1,67 @@
 """Everything the report shows, gathered from the metrics."""
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
 
 from src.charts import Line, bars, histogram, intervals, lines, points
-from src.formats.metrics import THRESHOLDS
+from src.formats.metrics import THRESHOLDS, Metrics
 from stages.report.convergence import Convergence
+from stages.report.leaderboard import Board
 
 PASS_MARK = 0.75  # of the competition
 
 
-def charts(board: dict[str, Any], metrics: dict[str, Any], learning: dict[str, Convergence]) -> dict[str, Markup]:
+class Cell(NamedTuple):
+    """Dice of the photos with a trait, and its warmth: 0 for the lowest of the table, 1 for the highest."""
+
+    dice: float
+    heat: float
+
+
+def charts(board: Board, metrics: dict[str, Metrics], learning: dict[str, Convergence]) -> dict[str, Markup]:
     """The charts of all variants together, coloured by their place on the leaderboard."""
-    rows = board["variants"]
+    rows = board.variants
     dice, loss, threshold = [], [], []
     for number, row in enumerate(rows):
-        if curves := learning.get(row["variant"]):  # an ensemble has none
+        if curves := learning.get(row.variant):  # an ensemble has none
             epochs = np.arange(1, len(curves.dice) + 1, dtype=float)
             best = curves.best_epoch
             dice.append(Line(number, epochs, curves.dice, (epochs[best], curves.dice[best])))
             loss.append(Line(number, epochs, curves.loss, (epochs[best], curves.loss[best])))
-        curve = np.array(metrics[row["variant"]]["threshold_curve"])
-        chosen = int(np.argmin(np.abs(THRESHOLDS - row["threshold"])))
+        curve = np.array(metrics[row.variant].threshold_curve)
+        chosen = int(np.argmin(np.abs(THRESHOLDS - row.threshold)))
         threshold.append(Line(number, THRESHOLDS, curve, (float(THRESHOLDS[chosen]), float(curve[chosen]))))
-    spans = [(row["dice"], row["dice_low"], row["dice_high"]) for row in rows]
+    spans = [(row.dice, row.dice_low, row.dice_high) for row in rows]
+    sizes = [(row.parameters / 1e6, *span) for row, span in zip(rows, spans, strict=True)]
+    work = [(row.gflop, *span) for row, span in zip(rows, spans, strict=True)]
     return {
-        "intervals": intervals("intervals", [row["variant"] for row in rows], spans, "Dice on holdout"),
+        "intervals": intervals("intervals", [row.variant for row in rows], spans, "Dice on holdout"),
+        "parameters": points("parameters", sizes, "parameters, in millions", "Dice on holdout"),
+        "gflop": points("gflop", work, "GFLOP per photo", "Dice on holdout"),
         "dice": lines("dice", dice, "epoch", "validation Dice", _focus(dice)),
         "loss": lines("loss", loss, "epoch", "training loss", (0, 1.05 * max(float(c.y.max()) for c in loss))),
         "threshold": lines("threshold", threshold, "threshold", "Dice on val", _focus(threshold)),
     }
 
 
-def costs(board: dict[str, Any]) -> dict[str, Markup]:
-    """Dice over the size and over the work of each variant; nothing if not all of them have been measured."""
-    rows, label = board["variants"], "Dice on holdout"
-    if any(row["gflop"] is None for row in rows):
-        return {}
-    size, work = (
-        [(row[key] / unit, row["dice"], row["dice_low"], row["dice_high"]) for row in rows]
-        for key, unit in (("parameters", 1e6), ("gflop", 1))
-    )
-    return {
-        "parameters": points("parameters", size, "parameters, in millions", label),
-        "gflop": points("gflop", work, "GFLOP per photo", label),
-    }
-
-
-def histograms(board: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Markup]:
+def histograms(board: Board, metrics: dict[str, Metrics]) -> dict[str, Markup]:
     """A histogram of Dice over holdout photos for each variant."""
-    names = [row["variant"] for row in board["variants"]]
-    tables = {name: histogram(metrics[name]["holdout"]["photo_dice"], "dice") for name in names}
+    names = [row.variant for row in board.variants]
+    tables = {name: histogram(metrics[name].holdout.photo_dice, "dice") for name in names}
     return {name: bars(f"histogram-{name}", tables[name], place, small=True) for place, name in enumerate(names)}
 
 
-def trait_table(board: dict[str, Any], metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row per variant: Dice of all holdout photos and of those with each trait, and its warmth from 0 to 1."""
-    table = [
-        {"variant": row["variant"], "all": row["dice"]}
-        | {trait: score["dice"] for trait, score in metrics[row["variant"]]["holdout"]["traits"].items()}
-        for row in board["variants"]
-    ]
-    values = [value for row in table for key, value in row.items() if key != "variant"]
-    low, high = min(values), max(values)
-    for row in table:
-        row["heat"] = {
-            key: (value - low) / (high - low) if high > low else 1.0 for key, value in row.items() if key != "variant"
-        }
-    return table
-
-
-def trait_counts(metrics: dict[str, Any]) -> dict[str, int]:
-    """How many holdout photos have each trait that any has."""
-    any_variant = next(iter(metrics.values()))
-    return {trait: score["photos"] for trait, score in any_variant["holdout"]["traits"].items()}
+def trait_table(board: Board, metrics: dict[str, Metrics]) -> dict[str, list[Cell]]:
+    """For each variant a cell for all holdout photos, and one for each trait that any of them has."""
+    parts = {row.variant: metrics[row.variant].holdout for row in board.variants}
+    table = {name: [part.dice, *(score.dice for score in part.traits.values())] for name, part in parts.items()}
+    low, high = (limit(value for row in table.values() for value in row) for limit in (min, max))
+    return {
+        name: [Cell(value, (value - low) / (high - low) if high > low else 1.0) for value in row]
+        for name, row in table.items()
+    }
 
 
 def _focus(curves: list[Line]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from stages.submit.rows import submission
 def main(variant: str) -> None:
     params = read_params("postprocess", PostprocessParams)
     columns = read_params("submission", SubmissionParams).columns
-    threshold = read_metrics(variant)["threshold"]
+    threshold = read_metrics(variant).threshold
     rows = read_rows(TEST)
     maps = read_predictions(variant, "test", expected=len(rows))
     write_submission(submission(maps, rows, threshold, params), columns, SUBMISSIONS / f"{variant}.csv")

@@ -49,7 +49,7 @@ class Shelf:
     def dice(self, name: str) -> float | None:
         """Its Dice on holdout, if it was scored here."""
         own = self.files[name].parent == MODELS and (METRICS / f"{name}.json").exists()
-        return read_metrics(name)["holdout"]["dice"] if own else None
+        return read_metrics(name).holdout.dice if own else None
 
     def threshold(self, name: str) -> float:
         """From which probability on a pixel is person; raises like `onnx`."""

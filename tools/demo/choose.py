@@ -63,7 +63,7 @@ def choose(runtime: Runtime, settings: Settings) -> tuple[Ready, str]:
     scored = [path.exists() for path in (METRICS / f"{variant}.json", LABELLED / PHOTOS, SPLIT)]
     if not all(scored):
         return own, f"{variant} is used; without its holdout photos it cannot be compared with {STARTER}"
-    scores = read_metrics(variant)["holdout"]["photo_dice"][:COMPARED]
+    scores = read_metrics(variant).holdout.photo_dice[:COMPARED]
     ours, theirs = float(np.mean(scores)), holdout_dice(runtime, starter, settings)
     said = f"on {len(scores)} holdout photos {variant} has Dice {ours:.3f}, {STARTER} {theirs:.3f}"
     return (own, f"{variant} is used; {said}") if ours >= theirs else (starter, f"{STARTER} is used; {said}")
@@ -103,7 +103,7 @@ def _threshold(path: Path, about: dict[str, Any], settings: Settings) -> float:
     if settings.postprocess.threshold != AUTO:
         return float(settings.postprocess.threshold)
     if path == model_path(path.stem) and (METRICS / f"{path.stem}.json").exists():
-        return float(read_metrics(path.stem)["threshold"])
+        return read_metrics(path.stem).threshold
     return float(about.get("threshold", UNKNOWN_THRESHOLD))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from src.models import architecture
+from src.page.traits import TRAIT_TITLES
 from tools.export.graph import OPSET, PHOTO, PROBABILITY
 from tools.export.subject import Subject
 
@@ -18,12 +19,6 @@ LICENCES = {
     "local": ("other", "Photos of somebody's own: whoever took them, and whoever is on them, says what is allowed."),
 }
 UNKNOWN = ("other", "Photos of a source that this project does not know; add their licence here.")
-TRAITS = {
-    "small": "the person is small",
-    "cut": "the person is cut off by the border",
-    "grey": "there is no colour",
-    "glare": "much is blown out",
-}
 
 
 def facts(subject: Subject) -> dict[str, str]:
@@ -66,7 +61,7 @@ def card(subject: Subject, graphs: list[str], weights: list[str]) -> str:
     """The text of README.md, for a folder that holds the files `graphs`, of which the first is the one to take, and
     `weights`."""
     licence, data = LICENCES.get(subject.source, UNKNOWN)
-    scores = subject.metrics and subject.metrics["holdout"]
+    scores = subject.metrics and subject.metrics.holdout
     content = ModelCardData(
         license=licence,
         license_name=None if licence != "other" else f"{subject.source}-photos",
@@ -93,7 +88,7 @@ def card(subject: Subject, graphs: list[str], weights: list[str]) -> str:
         began=", ".join(sorted({origin(about) for about in subject.abouts} - {""})),
         training=training(subject.abouts[0]),
         scores=scores,
-        traits=TRAITS,
+        traits=TRAIT_TITLES,
     )
     return str(text).rstrip() + "\n"
 
@@ -102,7 +97,7 @@ def results(subject: Subject) -> list[EvalResult] | None:
     """The scores on holdout, as the Hub lists them."""
     if not subject.metrics:
         return None
-    scores = {"dice": subject.metrics["holdout"]["dice"], "mean_iou": subject.metrics["holdout"]["miou_dataset"]}
+    scores = {"dice": subject.metrics.holdout.dice, "mean_iou": subject.metrics.holdout.miou_dataset}
     return [
         EvalResult(
             task_type="image-segmentation",

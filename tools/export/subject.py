@@ -9,7 +9,7 @@ import torch
 
 from src.compute import Runtime
 from src.errors import UserError
-from src.formats.metrics import METRICS, read_metrics
+from src.formats.metrics import METRICS, Metrics, read_metrics
 from src.formats.model import load_model, model_path
 from src.images import ImageSize, resize_photo
 from src.models import known_variants
@@ -33,7 +33,7 @@ class Subject(NamedTuple):
     image_size: int
     prediction: PredictParams
     threshold: float | None
-    metrics: dict[str, Any] | None
+    metrics: Metrics | None
     source: str
 
     def pipeline(self, photo: np.ndarray) -> np.ndarray:
@@ -91,8 +91,8 @@ def shares_of_variants(ensembles: dict[str, list[str]]) -> dict[str, dict[str, F
     return result
 
 
-def threshold(metrics: dict[str, Any] | None) -> float | None:
+def threshold(metrics: Metrics | None) -> float | None:
     """From which probability on a pixel is person: a fixed one, or what evaluate chose; None if that is not known."""
     fixed = read_params("postprocess", PostprocessParams).threshold
-    chosen = metrics["threshold"] if metrics else None
+    chosen = metrics.threshold if metrics else None
     return chosen if fixed == AUTO else float(fixed)

@@ -74,11 +74,11 @@ def gather(study: Study, label: str, revision: str) -> Result:
     )
     holdout = photos[photos["part"] == "holdout"].set_index("id")["dice"]
     metrics = parse_metrics(variant, dvc.api.read(f"metrics/{variant}.json", rev=revision))
-    kept = {part: {key: value for key, value in metrics[part].items() if key != "photo_dice"} for part in PARTS}
+    kept = {part: getattr(metrics, part).model_dump(exclude={"photo_dice"}) for part in PARTS}
     log = ["dvc", "queue", "logs", study.name(label)]
     return {
         "command": shlex.join(study.command(label)),
-        "metrics": {"threshold": metrics["threshold"], **kept},
+        "metrics": {"threshold": metrics.threshold, **kept},
         "dice": holdout.round(5).to_dict(),
         "parameters": sum(p.numel() for p in model.parameters()) * params[params["budget"]]["train"]["folds"],
         **speed(subprocess.run(log, capture_output=True, text=True, check=False).stdout),

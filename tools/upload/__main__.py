@@ -29,7 +29,7 @@ def main(*arguments: str) -> None:
     if options.variant not in variants:
         raise UserError(f"there is no variant {options.variant!r}; choose from {', '.join(variants)}")
 
-    dice = read_metrics(options.variant)["holdout"]["dice"]
+    dice = read_metrics(options.variant).holdout.dice
     if not (TEST / "photos.csv").exists():
         raise UserError(f"{TEST / 'photos.csv'} is missing; run dvc repro prepare, or dvc pull prepare")
     competition = None if options.dry_run else destination()
