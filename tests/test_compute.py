@@ -277,6 +277,7 @@ class TestWhichDevice:
 
 HOLD = """
 import time
+from src.errors import run_main
 from src import gpus
 def main(*names):
     print(gpus.take_gpu(names), gpus.take_gpu(names), flush=True)
