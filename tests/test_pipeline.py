@@ -123,23 +123,8 @@ class TestOnlyWhatChangedReruns:
         project.run("git", "checkout", "--quiet", ".")
 
 
-@pytest.mark.slow  # tests/test_experiments.py has the quick one, on one variant
+@pytest.mark.slow
 class TestExperiments:
-    def test_a_loss_is_one_override_and_the_difference_can_be_shown(self, project):
-        output = project.run("dvc", "exp", "run", "-S", "loss=combined_edge").stdout
-        assert {f"train@{variant}" for variant in VARIANTS} <= set(ran(output))
-        assert "download" not in ran(output)
-        params = project.run("dvc", "params", "diff").stdout
-        assert "bce_dice" in params
-        assert "combined_edge" in params
-        difference = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
-        assert set(difference) == {f"metrics/{variant}.json" for variant in VARIANTS}
-        change = difference["metrics/unet.json"]["holdout.dice"]
-        assert change["new"] == metrics(project)["holdout"]["dice"] != change["old"]
-        assert "combined_edge" in project.run("dvc", "exp", "show", "--csv").stdout
-        project.run("git", "checkout", "--quiet", ".")
-        project.run("dvc", "checkout", "--quiet")
-
     def test_photos_of_ones_own_as_a_zip_in_an_extra_folder(self, project, tmp_path):
         root = write_raw(tmp_path / "zipped/photos", labelled=24, test=3)
         tests = [f"{i}.png" for i in (26, 24, 25)]
@@ -171,13 +156,6 @@ def test_the_stages_after_predict_and_split_start_without_torch(project):
             "python", "-c", f"import sys, stages.{stage}.__main__; print('torch' in sys.modules)"
         ).stdout
         assert loaded.strip() == "False", stage
-
-
-def test_predictions_are_upsampled_before_the_threshold(project):
-    maps = np.load(project.root / "data/predictions/unet/val.npy")
-    assert maps.dtype == np.uint8
-    assert maps.shape[1:] == (32, 32)
-    assert len(np.unique(maps)) > 2
 
 
 @pytest.mark.slow

@@ -48,8 +48,7 @@ class Team:
 
     ana: Project
     git: Path
-    remote: dict[str, str]  # settings that are in git
-    secrets: dict[str, str]  # and those that each keeps
+    secrets: dict[str, str]  # settings of the remote that each keeps
     store: Callable[[str, bytes], None]  # puts a file into the remote
 
     def clone(self, folder: Path) -> Project:
@@ -75,7 +74,7 @@ def make_team(
         ana.run("dvc", "remote", "modify", "--local", "team", name, value)
     ana.run("git", "commit", "--quiet", "--all", "--message", "remote")
     ana.run("git", "push", "--quiet", "origin", "main")
-    return Team(ana, git, remote, secrets, store)
+    return Team(ana, git, secrets, store)
 
 
 @pytest.fixture(scope="module")
