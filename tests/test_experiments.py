@@ -95,31 +95,13 @@ def test_an_experiment_on_one_variant_trains_that_variant_alone(project):
     assert project.repro() == []
 
 
-@pytest.mark.parametrize(
-    ("override", "dvc_says", "check_says"),
-    [
-        ("loss=combind", "src/losses/combind.py", "loss: there is no 'combind'; choose from bce, bce_dice, combined, "),
-        pytest.param(
-            "source=x",
-            "src/sources/x",
-            "source: there is no 'x'; choose from kaggle, local, synthetic",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param("budget=x", "x.train", "budget: there is no 'x'; choose from cpu, gpu", marks=pytest.mark.slow),
-        pytest.param(
-            "variants=[unet,vnet]",
-            "src/models/vnet.py",
-            "variants: there is no 'vnet'; choose from attention_unet, ",
-            marks=pytest.mark.slow,
-        ),
-    ],
-)
-def test_a_misspelt_name_runs_nothing_and_make_check_names_the_valid_ones(project, override, dvc_says, check_says):
-    result = project.run("dvc", "exp", "run", "-S", override, check=False)
+def test_a_misspelt_name_runs_nothing_and_make_check_names_the_valid_ones(project):
+    result = project.run("dvc", "exp", "run", "-S", "loss=combind", check=False)
     assert result.returncode != 0
     assert ran(result.stdout) == []
-    assert dvc_says in result.stderr
-    assert project.tool("check", check=False).stderr.startswith(f"error: params.yaml: {check_says}")
+    assert "src/losses/combind.py" in result.stderr
+    said = project.tool("check", check=False).stderr
+    assert said.startswith("error: params.yaml: loss: there is no 'combind'; choose from bce, bce_dice, combined, ")
     project.run("git", "checkout", "--quiet", "params.yaml")
     assert project.repro() == []
 

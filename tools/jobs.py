@@ -55,10 +55,6 @@ class Screen:
         else:
             print(f"{label}: {line}\n", end="", flush=True)
 
-    def end(self, label: str, how: str) -> None:
-        if label in self.lines:
-            self.show(label, how)
-
     def close(self) -> None:
         for line in self.lines.values():
             line.close()
@@ -98,7 +94,7 @@ class Jobs:
         errors = self._once(label, arguments)
         while any(BUSY in line for line in errors) and not self.stopped.wait(TRY_AGAIN):
             errors = self._once(label, arguments)
-        self.screen.end(label, "failed" if errors else "done")
+        self.screen.show(label, "failed" if errors else "done")
         return errors
 
     def _once(self, label: str, arguments: list[str]) -> list[str]:
