@@ -1,15 +1,17 @@
 # make repro: from a clone to a submission.   make test: lint, types and tests.   make help: the rest.
 PYTHON ?= python3
-PIP := $(if $(shell command -v uv),uv pip install --quiet --python .venv/bin/python,.venv/bin/python -m pip install --quiet)
+TORCH ?= auto
+PIP := $(if $(shell command -v uv),uv pip install --python .venv/bin/python,.venv/bin/python -m pip install --disable-pip-version-check)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro check verify demo app experiments test test-all lint fix benchmark lock clean
+.PHONY: help repro check verify merge demo app experiments test test-all lint fix benchmark lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 .venv/requirements: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed; name one with make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
+	sh tools/cpu_torch.sh $(TORCH) $(PIP)
 	$(PIP) --requirement requirements.txt
 	touch $@
 
@@ -23,8 +25,8 @@ help: ## this list
 	npm ci --silent --ignore-scripts --prefix tools/app || echo "npm cannot be reached: the tests of make app's page are skipped"
 	touch $@
 
-repro: check ## create the environment, check the params, run the pipeline; with JOBS=2, two variants side by side
-	$(if $(JOBS),python -m tools.jobs $(JOBS),dvc repro)
+repro: check ## create the environment, check the params, run the pipeline; JOBS=1: one variant after another
+	$(if $(filter 1,$(JOBS)),dvc repro,python -m tools.jobs $(JOBS))
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
 	python -m tools.check
@@ -35,6 +37,10 @@ verify: .venv/requirements ## fail if dvc.lock does not belong to the code and p
 		failed="a stage would run; run dvc repro and commit its results"; \
 	[ -z "$$failed" ] || { echo "$$plan" | grep -v "didn't change"; echo "error: $$failed"; exit 1; }
 	@echo "dvc.lock is up to date"
+
+merge: .venv/requirements ## in a merge: of each stage's results the side that fits the merged code and params
+	@python -m tools.merge
+	dvc checkout --allow-missing
 
 demo: .venv/requirements ## cut the people out of your photos: make demo PHOTO="a.jpg b.png"
 	@$(if $(PHOTO),,$(error name a photo: make demo PHOTO=path/to/photo.jpg))
@@ -69,10 +75,14 @@ benchmark: .venv/requirements-dev ## the speed of prepare, training, predict, ev
 	python -m benchmarks.nothing
 	python -m benchmarks.jobs
 
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
+# Without the CUDA that torch brings on Linux: its wheels pin it themselves, and those for the CPU need none. (nvidia-ml-py is DVCLive's.)
+CUDA = ^(cuda-|nvidia-[^m]|triton)
+
 lock: ## compile requirements*.in into requirements*.txt; needs uv
-	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in --output-file requirements.txt
-	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-app.in --output-file requirements-app.txt
-	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-dev.in --output-file requirements-dev.txt
+	for name in requirements requirements-app requirements-dev; do \
+		$(COMPILE) --upgrade $$name.in | grep -Ev "$(CUDA)" > $$name.new && mv $$name.new $$name.txt || exit 1; \
+	done
 	python -m tools.kaggle_run.derived
 
 clean: ## remove the environment and caches, not the data or models

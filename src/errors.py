@@ -34,6 +34,7 @@ REFUSED = (
     errno.EISDIR,
     errno.EEXIST,
     errno.EIO,
+    errno.ELOOP,
 )
 LONGEST = 3000  # characters of an error
 
@@ -121,6 +122,9 @@ def _explain_uncaught(kind: type[BaseException], error: BaseException, trace: Tr
 
 
 sys.excepthook = _explain_uncaught
+for number, name in enumerate(("stdin", "stdout", "stderr")):
+    if getattr(sys, name) is None:  # closed, as by `>&-`: otherwise the next file that is opened would get its number
+        setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
 
 
 def end_with_parent() -> None:

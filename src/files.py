@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -57,7 +57,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        print(f"waiting for process {path.read_text() or 'unknown'}, which {what}", file=sys.stderr, flush=True)
+        print(f"waiting for process {read_holder(path)}, which {what}", file=sys.stderr, flush=True)
         lock.acquire()
     try:
         path.write_text(str(os.getpid()))
@@ -65,6 +65,13 @@ def locked(path: Path, what: str) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)  # before the release: whoever waits sees that it has gone, and makes a new one
         lock.release()
+
+
+def read_holder(path: Path) -> str:
+    """What the process that holds the lock file `path` wrote into it; it may just have begun or ended."""
+    with suppress(OSError):
+        return path.read_text(errors="replace").strip() or "unknown"
+    return "unknown"
 
 
 def check_name(name: str) -> None:

@@ -4,6 +4,7 @@ Only processes of the same user on the same machine see it; among several, a sch
 """
 
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -13,6 +14,9 @@ from itertools import count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from src.errors import UserError
+from src.files import read_holder
 
 TAKEN: dict[str, FileLock] = {}  # by GPU, what this process holds until it ends
 LOOK_AGAIN = 1.0  # seconds
@@ -27,8 +31,7 @@ def take_gpu(gpus: Sequence[str]) -> int:
     for place, gpu in enumerate(gpus):
         if gpu in TAKEN:
             return place
-    folder = Path(tempfile.gettempdir(), f"person-segmentation-{os.getuid()}")
-    folder.mkdir(exist_ok=True)
+    folder = own_folder(Path(tempfile.gettempdir(), f"person-segmentation-{os.getuid()}"))
     locks = [FileLock(folder / f"{gpu}.lock") for gpu in gpus]
     for attempt in count():
         for place, lock in enumerate(locks):
@@ -38,7 +41,23 @@ def take_gpu(gpus: Sequence[str]) -> int:
                 Path(lock.lock_file).write_text(f"{' '.join(sys.argv)} (process {os.getpid()})")
                 return place
         if attempt == 0:
-            holders = (f"{place} is in use by {Path(lock.lock_file).read_text()}" for place, lock in enumerate(locks))
+            holders = (f"{place} is in use by {read_holder(Path(lock.lock_file))}" for place, lock in enumerate(locks))
             print(f"waiting for a GPU: {', '.join(holders)}", file=sys.stderr)
         time.sleep(LOOK_AGAIN)
     raise AssertionError  # never
+
+
+def own_folder(folder: Path) -> Path:
+    """`folder`, made if it is missing, which this user alone can read and write.
+
+    Raises UserError if it is somebody else's or a link: in a folder for all, another user can prepare either, and in it
+    links to files of this user's.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise UserError(f"{folder} is a link, a file or another user's; remove it, or set TMPDIR to a folder of yours")
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        folder.chmod(0o700)
+    return folder

@@ -390,9 +390,6 @@ def test_a_path_that_does_not_exist(workspace):
     [
         ({"source": "cagle"}, ["source", "'cagle'", "kaggle, local, synthetic"]),
         ({"budget": "tpu"}, ["budget", "'tpu'", "cpu, gpu"]),
-        ({"profile": "kaggle"}, ["profile is now source", "budget"]),
-        ({"kaggle__train": {"epochs": 9}}, ["kaggle.train is now gpu.train"]),
-        ({"local__data": {"path": "photos"}}, ["local.data is now", "local.path"]),
         ({"loss": "dice"}, ["loss", "'dice'", "bce, bce_dice"]),
         ({"final_loss": "dice"}, ["final_loss", "'dice'"]),
         ({"variants": ["unet", "vnet"]}, ["variants", "'vnet'", "residual_unet, "]),

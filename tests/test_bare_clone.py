@@ -1,11 +1,12 @@
 """A clone without any data, beside a DVC remote: `--pull --allow-missing` fetches what the stages to run declare."""
 
+import re
 import shutil
 
 import pytest
 import yaml
 
-from tests.conftest import VARIANTS, Project, copy_finished, identify, ran
+from tests.conftest import ROOT, VARIANTS, Project, copy_finished, identify, ran
 
 TEAM = {"team": ["unet", "unet", "residual_unet"]}
 AFTER_SCORING = ("evaluate", "gallery", "submit")
@@ -78,6 +79,9 @@ def test_one_experiment_on_one_variant_leaves_the_others_where_they_are(clone):
     assert ran(result.stdout) == ["train@unet", "predict@unet", "evaluate@unet"]
     assert "edge" in clone.run("dvc", "exp", "list").stdout
     assert set(yaml.safe_load(clone.run("dvc", "metrics", "diff", "--json").stdout)) == {"metrics/unet.json"}
+    back = re.search(r"go back to the last commit \| `(.*?)`", (ROOT / "README.md").read_text())
+    clone.run("sh", "-c", back[1])
+    assert clone.run("git", "status", "--porcelain").stdout == ""
 
 
 @pytest.mark.slow

@@ -278,6 +278,7 @@ class TestWhichDevice:
 HOLD = """
 import time
 from src import gpus
+from src.errors import run_main
 def main(*names):
     print(gpus.take_gpu(names), gpus.take_gpu(names), flush=True)
     time.sleep(300)

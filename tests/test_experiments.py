@@ -5,13 +5,14 @@ import io
 import json
 import re
 import shlex
+import shutil
 import time
 
 import psutil
 import pytest
 import yaml
 
-from tests.conftest import ROOT, Project, copy_finished, identify, ran
+from tests.conftest import ROOT, copy_finished, ran
 
 METRIC = "holdout.dice"
 ONE = "one-loss"
@@ -39,7 +40,7 @@ def sweep(project):
 def back(project):
     """What the README says to go back."""
     project.run("git", "checkout", "--quiet", ".")
-    project.run("dvc", "checkout", "--quiet")
+    project.run("dvc", "checkout", "--quiet", "--allow-missing")
 
 
 def statuses(project):
@@ -94,31 +95,13 @@ def test_an_experiment_on_one_variant_trains_that_variant_alone(project):
     assert project.repro() == []
 
 
-@pytest.mark.parametrize(
-    ("override", "dvc_says", "check_says"),
-    [
-        ("loss=combind", "src/losses/combind.py", "loss: there is no 'combind'; choose from bce, bce_dice, combined, "),
-        pytest.param(
-            "source=x",
-            "src/sources/x",
-            "source: there is no 'x'; choose from kaggle, local, synthetic",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param("budget=x", "x.train", "budget: there is no 'x'; choose from cpu, gpu", marks=pytest.mark.slow),
-        pytest.param(
-            "variants=[unet,vnet]",
-            "src/models/vnet.py",
-            "variants: there is no 'vnet'; choose from attention_unet, ",
-            marks=pytest.mark.slow,
-        ),
-    ],
-)
-def test_a_misspelt_name_runs_nothing_and_make_check_names_the_valid_ones(project, override, dvc_says, check_says):
-    result = project.run("dvc", "exp", "run", "-S", override, check=False)
+def test_a_misspelt_name_runs_nothing_and_make_check_names_the_valid_ones(project):
+    result = project.run("dvc", "exp", "run", "-S", "loss=combind", check=False)
     assert result.returncode != 0
     assert ran(result.stdout) == []
-    assert dvc_says in result.stderr
-    assert project.tool("check", check=False).stderr.startswith(f"error: params.yaml: {check_says}")
+    assert "src/losses/combind.py" in result.stderr
+    said = project.tool("check", check=False).stderr
+    assert said.startswith("error: params.yaml: loss: there is no 'combind'; choose from bce, bce_dice, combined, ")
     project.run("git", "checkout", "--quiet", "params.yaml")
     assert project.repro() == []
 
@@ -161,22 +144,6 @@ def test_an_experiment_from_before_the_last_commit_is_merged_and_takes_nothing_b
     assert project.repro("evaluate@unet") == []
     project.run("git", "reset", "--quiet", "--hard", "HEAD^")
     project.run("dvc", "checkout", "--quiet")
-
-
-@pytest.mark.slow
-def test_two_experiments_can_be_compared(project, sweep):
-    names = [sweep["bce", 0.0], sweep["combined", 0.2]]
-    difference = json.loads(project.run("dvc", "exp", "diff", *names, "--json").stdout)
-    assert difference["params"]["params.yaml"]["loss"] == {"old": "bce", "new": "combined"}
-    assert METRIC in difference["metrics"]["metrics/unet.json"]
-
-
-@pytest.mark.slow
-def test_an_experiment_can_be_applied_and_nothing_of_it_is_trained_again(project, sweep):
-    project.run("dvc", "exp", "apply", sweep["combined", 0.2])
-    assert "combined" in project.run("dvc", "params", "diff").stdout
-    assert set(project.repro("train@unet", "evaluate@unet")) == set()
-    back(project)
 
 
 @pytest.mark.slow
@@ -251,25 +218,8 @@ def test_a_queued_training_that_was_killed_goes_on_when_it_is_queued_again(proje
     run_queue(project)
     assert "going on from epoch" in project.run("dvc", "queue", "logs", "again").stdout
     assert not list(checkpoints.glob("*.safetensors"))
-
-
-@pytest.mark.slow
-def test_the_queue_leaves_no_process_behind(project):
     project.run("dvc", "queue", "stop")
     wait_until(lambda: not processes(project))
-
-
-@pytest.mark.slow
-def test_the_first_experiment_of_a_clone_that_has_nothing_yet(finished, tmp_path):
-    """What the README asks for: the other variants' models, curves and pictures are nowhere."""
-    project = Project(tmp_path / "clone")
-    Project(finished).run("git", "clone", "--quiet", ".", str(project.root))
-    identify(project)
-    result = project.run("dvc", "exp", "run", "-n", "edge", "-S", "loss=combined_edge", "evaluate@unet")
-    assert [name for name in ran(result.stdout) if "@" in name] == ["train@unet", "predict@unet", "evaluate@unet"]
-    assert "edge" in project.run("dvc", "exp", "list").stdout
-    assert "combined_edge" in project.run("dvc", "params", "diff").stdout
-    assert "metrics/unet.json" in project.run("dvc", "metrics", "diff", "--json").stdout
 
 
 def test_an_override_changes_its_own_lines_of_params_yaml_and_no_others(new_project):
@@ -280,3 +230,13 @@ def test_an_override_changes_its_own_lines_of_params_yaml_and_no_others(new_proj
     project.run("dvc", "exp", "run", "--queue", *(word for override in overrides for word in ("-S", override)))
     changes = project.run("git", "diff", "--numstat", "HEAD", "refs/exps/celery/stash", "--", "params.yaml").stdout
     assert changes.split() == ["4", "4", "params.yaml"]
+
+
+def test_without_a_commit_make_experiments_says_what_to_type(new_project):
+    project = new_project()
+    shutil.rmtree(project.root / ".git")
+    for _ in range(2):
+        result = project.tool("experiments", check=False)
+        assert result.stderr.startswith("error: experiments belong to commits, and there is none; type: git init && ")
+        assert len(result.stderr.splitlines()) == result.returncode == 1
+        project.run("git", "init", "--quiet")

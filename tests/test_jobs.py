@@ -1,17 +1,23 @@
-"""`make repro JOBS=2`: variants side by side end in what one after another ends in, whatever happens on the way."""
+"""`make repro`: variants side by side end in what one after another ends in, whatever happens on the way."""
 
+import os
 import re
+import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from types import SimpleNamespace
 
 import psutil
 import pytest
 import yaml
 
+from src import gpus
 from src.errors import UserError
-from tests.conftest import VARIANTS, Project, copy_finished, copy_project
+from src.files import read_holder
+from tests.conftest import ROOT, VARIANTS, Project, copy_finished, copy_project
 from tests.test_resume import checkpoints, hashes, start
 from tools import jobs
 
@@ -137,7 +143,102 @@ def test_one_that_fails_is_named_and_the_others_go_on(finished, tmp_path):
     assert not any(stage.endswith("@residual_unet") for stage in again)
 
 
+def test_two_at_once_take_turns_and_a_terminal_shows_a_line_for_each_variant(finished_project):
+    finished_project.set(postprocess__threshold=0.45)
+    first = start(finished_project, "python", "-m", "tools.jobs", "2")
+    wait_until((finished_project.root / jobs.LOCK).exists)
+    second = finished_project.tool("jobs")
+    assert second.stderr == f"waiting for process {first.pid}, which runs make repro in this folder\n"
+    assert second.stdout == "Data and pipelines are up to date.\n"
+    log = first.communicate()[0].decode()
+    assert sorted(ran(log)) == sorted(
+        [*(f"{s}@{v}" for s in ("evaluate", "gallery", "submit") for v in VARIANTS), "report"]
+    )
+    finished_project.set(postprocess__threshold=0.5)
+    shown = finished_project.in_terminal("python", "-m", "tools.jobs", "2")
+    assert {f"{variant}: done" for variant in VARIANTS} <= set(re.split(r"[\r\n]|\x1b\[A", shown))
+    assert "rest: " in shown
+
+
+def test_dvcs_words_for_a_full_disk_are_explained():
+    with pytest.raises(UserError, match=r"unet failed; .*there is no room left on the disk; mend it"):
+        jobs.check({"unet": [f"ERROR: {jobs.FULL} for 'models'."]}, "unet failed")
+
+
+@pytest.mark.parametrize(
+    ("change", "files", "expected"),
+    [
+        ({}, {}, 6),
+        ({"compute__threads": 2}, {}, 3),
+        ({"compute__threads": None}, {}, 1),
+        ({"budget": "gpu"}, {}, 2),  # 20 GB are free
+        ({}, {"cpu.max": "200000 100000", "memory.max": "max"}, 2),
+        ({}, {"cpu.max": "max 100000", "memory.max": "3000000000"}, 3),
+        ({}, {"cpu.max": "50000 100000"}, 1),
+    ],
+)
+def test_cores_memory_and_the_limits_of_a_container_say_how_many(tmp_path, monkeypatch, change, files, expected):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    Project(tmp_path).set(compute__device="cpu", **change)
+    for name, text in files.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(jobs, "CGROUP", tmp_path)
+    monkeypatch.setattr(jobs.os, "sched_getaffinity", lambda _: range(6), raising=False)
+    monkeypatch.setattr(jobs.psutil, "virtual_memory", lambda: SimpleNamespace(available=20e9))
+    assert jobs.how_many() == expected
+
+
 @pytest.mark.parametrize("number", ["", "0", "all"])
 def test_how_many_is_a_number(number):
-    with pytest.raises(UserError, match=f"how many variants run side by side, such as 2, not '{number}'"):
+    with pytest.raises(UserError, match=f"how many variants run side by side, such as 2, or auto, not '{number}'"):
         jobs.main(number)
+
+
+def test_without_the_environment_activated_dvc_takes_its_python_and_where_there_is_none_one_line_says_so(
+    finished_project,
+):
+    (finished_project.root / "bin").mkdir()
+    (finished_project.root / "bin/python").symlink_to(getattr(sys, "_base_executable", sys.executable))
+    (finished_project.root / ".venv").symlink_to(sys.prefix)
+    path = f"PATH={finished_project.root / 'bin'}:/usr/bin:/bin"
+    repro = ["env", path, f"{sys.prefix}/bin/dvc", "repro", "--force", "--single-item", "split"]
+    assert ran(finished_project.run(*repro).stdout.replace("Running", "x: Running")) == ["split"]
+    (finished_project.root / ".venv").unlink()
+    result = finished_project.run(*repro, check=False)
+    assert (
+        "error: this Python lacks the project's packages; type: make check && source .venv/bin/activate"
+        in result.stderr
+    )
+    assert "Traceback" not in result.stderr
+
+
+def test_gpus_are_locked_in_a_folder_that_is_the_users_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpus, "TAKEN", {})
+    monkeypatch.setattr(gpus.tempfile, "tempdir", str(tmp_path))
+    folder, others = tmp_path / f"person-segmentation-{os.getuid()}", tmp_path / "others"
+    others.mkdir()
+    (others / "file").write_text("theirs")
+    folder.symlink_to(others)
+    with pytest.raises(UserError, match="is a link, a file or another user's; remove it, or set TMPDIR"):
+        gpus.take_gpu(["a"])
+    folder.unlink()
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "a.lock").symlink_to(others / "file")
+    with pytest.raises(OSError, match=r"a\.lock"):
+        gpus.take_gpu(["a"])
+    assert gpus.take_gpu(["b"]) == 0
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.name: path.read_text() for path in others.iterdir()} == {"file": "theirs"}
+
+
+def test_whoever_holds_a_lock_may_leave_or_have_written_anything(tmp_path):
+    path = tmp_path / "a.lock"
+    assert read_holder(path) == "unknown"
+    path.write_bytes(b"\xff 12\n")
+    assert read_holder(path) == "\ufffd 12"
+
+
+def test_a_closed_output_is_no_error():
+    assert Project(ROOT).run("sh", "-c", "python -m tools.check <&- >&-").stderr == ""

@@ -1,7 +1,6 @@
 """A team with a git server and a DVC remote: what one has made, another gets, and nothing is made twice."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,9 +47,7 @@ class Team:
 
     ana: Project
     git: Path
-    remote: dict[str, str]  # settings that are in git
-    secrets: dict[str, str]  # and those that each keeps
-    store: Callable[[str, bytes], None]  # puts a file into the remote
+    secrets: dict[str, str]  # settings of the remote that each keeps
 
     def clone(self, folder: Path) -> Project:
         project = Project(folder)
@@ -62,20 +59,19 @@ class Team:
         return project
 
 
-def make_team(
-    finished: Path, folder: Path, store: Callable[[str, bytes], None], secrets: dict[str, str], **remote: str
-) -> Team:
+def make_team(finished: Path, folder: Path, secrets: dict[str, str], url: str, **settings: str) -> Team:
     ana, git = copy_finished(finished, folder / "ana"), folder / "team.git"
     ana.run("git", "clone", "--quiet", "--bare", ".", str(git))
     ana.run("git", "remote", "add", "origin", str(git))
-    ana.run("dvc", "remote", "add", "--default", "team", remote["url"])
-    for name, value in (remote | {"verify": "true"}).items():
+    ana.run("dvc", "remote", "add", "--default", "team", url)
+    for name, value in (settings | {"verify": "true"}).items():
         ana.run("dvc", "remote", "modify", "team", name, value)
     for name, value in secrets.items():
         ana.run("dvc", "remote", "modify", "--local", "team", name, value)
     ana.run("git", "commit", "--quiet", "--all", "--message", "remote")
     ana.run("git", "push", "--quiet", "origin", "main")
-    return Team(ana, git, remote, secrets, store)
+    ana.run("dvc", "push")
+    return Team(ana, git, secrets)
 
 
 @pytest.fixture(scope="module")
@@ -86,55 +82,35 @@ def server():
 
 @pytest.fixture(scope="module")
 def s3_team(finished, server, tmp_path_factory):
-    def store(key: str, body: bytes) -> None:
-        server.store.put_object(Key=f"person/{key}", Body=body)
-
-    folder = tmp_path_factory.mktemp("s3")
-    team = make_team(finished, folder, store, KEYS, url=f"{server.url}/person", endpointurl=server.endpoint)
-    team.ana.run("dvc", "push")
-    return team
+    url = f"{server.url}/person"
+    return make_team(finished, tmp_path_factory.mktemp("s3"), KEYS, url, endpointurl=server.endpoint)
 
 
 @pytest.fixture(scope="module")
 def folder_team(finished, tmp_path_factory):
     folder = tmp_path_factory.mktemp("folder")
-
-    def store(key: str, body: bytes) -> None:
-        path = folder / "remote" / key
-        path.unlink(missing_ok=True)  # what DVC wrote is read-only
-        path.write_bytes(body)
-
-    team = make_team(finished, folder, store, {}, url=str(folder / "remote"))
-    team.ana.run("dvc", "push")
-    return team
-
-
-@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
-def team(request):
-    return request.getfixturevalue(f"{request.param}_team")
+    return make_team(finished, folder, {}, str(folder / "remote"))
 
 
 class TestPull:
-    def test_one_model_comes_alone(self, team, tmp_path):
-        clone = team.clone(tmp_path / "clone")
+    def test_one_model_comes_alone_and_everything_comes_whole(self, folder_team, tmp_path):
+        clone = folder_team.clone(tmp_path / "clone")
         clone.run("dvc", "pull", MODEL)
         assert set(digests(clone, *WRITTEN)) == {"data/split.csv", MODEL}
-        assert cached(clone) == md5s(clone, "models") <= md5s(team.ana, "models")
-
-    def test_everything_comes_whole(self, team, tmp_path):
-        clone = team.clone(tmp_path / "clone")
+        assert cached(clone) == md5s(clone, "models") <= md5s(folder_team.ana, "models")
         clone.run("dvc", "pull")
-        assert digests(clone, *WRITTEN) == digests(team.ana, *WRITTEN)
+        assert digests(clone, *WRITTEN) == digests(folder_team.ana, *WRITTEN)
         assert "up to date" in clone.run("dvc", "status").stdout
 
-    def test_half_a_file_in_the_remote_is_not_taken_for_the_model(self, team, tmp_path):
-        clone = team.clone(tmp_path / "clone")
-        model = (team.ana.root / MODEL).read_bytes()
+    @pytest.mark.slow
+    def test_half_a_file_in_the_remote_is_not_taken_for_the_model(self, s3_team, server, tmp_path):
+        clone = s3_team.clone(tmp_path / "clone")
+        model = (s3_team.ana.root / MODEL).read_bytes()
         digest = hashlib.md5(model).hexdigest()
-        key = f"files/md5/{digest[:2]}/{digest[2:]}"
-        team.store(key, model[: len(model) // 2])
+        key = f"person/files/md5/{digest[:2]}/{digest[2:]}"
+        server.store.put_object(Key=key, Body=model[: len(model) // 2])
         result = clone.run("dvc", "pull", MODEL, check=False)
-        team.store(key, model)
+        server.store.put_object(Key=key, Body=model)
         assert result.returncode != 0
         assert MODEL in result.stderr
         assert not (clone.root / MODEL).exists()

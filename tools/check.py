@@ -6,6 +6,7 @@ DVC would report a missing file before our code could say which names there are,
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +51,10 @@ SECTIONS: dict[str, type] = {
     "postprocess": PostprocessParams,
     "submission": SubmissionParams,
 }
-RENAMED = {  # keys of older versions, and what takes their place
-    "profile": "source (synthetic, local or kaggle: where photos come from) and budget (cpu or gpu: how much training)",
-    "synthetic.data": "the block synthetic itself, such as synthetic.labelled",
-    "synthetic.train": "cpu.train",
-    "synthetic.models": "cpu.models",
-    "local.data": "the block local itself: local.path",
-    "local.train": "gpu.train",
-    "local.models": "gpu.models",
-    "kaggle.data": "the block kaggle itself, such as kaggle.kind",
-    "kaggle.train": "gpu.train",
-    "kaggle.models": "gpu.models",
-}
 
 
 def main() -> None:
     params = read_params("", dict)
-    check_renamed(params)
     one_of("the top level", params, {*SCALARS, *SECTIONS, "losses", "models", *sources.known_sources(), *BUDGETS})
     value: dict[str, Any] = {key: read_params(key, kind) for key, kind in (SCALARS | SECTIONS).items()}
     one_of("source", [value["source"]], sources.known_sources())
@@ -86,14 +74,8 @@ def main() -> None:
     print(f"params.yaml is valid: {chosen}, {', '.join(value['variants'])}")
     if others := [name for name in known_variants() if name not in value["variants"]]:
         print(f"not trained, since they are not in variants: {', '.join(others)}")
-
-
-def check_renamed(params: dict[str, Any]) -> None:
-    """Raises UserError that names what takes the place of the first key that is called otherwise now."""
-    for old, new in RENAMED.items():
-        block, _, key = old.partition(".")
-        if block in params and (not key or (isinstance(params[block], dict) and key in params[block])):
-            raise UserError(f"params.yaml: {old} is now {new}; docs/how-it-works.md has all keys")
+    if version("torch").endswith("+cpu") and Path("/proc/driver/nvidia").exists() and value["compute"].device != "cpu":
+        print("the installed torch cannot use this machine's GPU; one that can: make clean && make repro TORCH=cuda")
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:

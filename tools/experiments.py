@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from dvc.repo import Repo
 
-from src.errors import run_main
+from src.errors import UserError, run_main
 from src.formats.metrics import METRICS
 
 COMMITS = 50  # how far back
@@ -20,7 +20,11 @@ WIDEST = 24  # characters of one value
 
 def main() -> None:
     log = ["git", "rev-list", f"--max-count={COMMITS}", "HEAD"]
-    commits = subprocess.run(log, capture_output=True, text=True, check=True).stdout.split()
+    try:
+        commits = subprocess.run(log, capture_output=True, text=True, check=True).stdout.split()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        first = 'git init && git add . && git commit -m "First"'
+        raise UserError(f"experiments belong to commits, and there is none; type: {first}") from None
     with Repo() as repo:
         known = repo.experiments.ls(all_commits=True)
         found = repo.experiments.show(revs=[commits[0], *(commit for commit in commits[1:] if commit in known)])
