@@ -190,7 +190,7 @@ def test_making_room_keeps_what_branches_and_experiments_need_and_nothing_else(p
     checkpoint = project.root / ".dvc/cache/checkpoints/of-a-run-that-goes-on.safetensors"
     checkpoint.parent.mkdir(exist_ok=True)
     checkpoint.touch()
-    project.run(*command("sharing.md", "    dvc gc "), "--force")
+    project.run(*command("disk-space.md", "    dvc gc "), "--force")
     assert not gone.exists()
     assert checkpoint.exists()
     checkpoint.unlink()

@@ -1,0 +1,87 @@
+"""README.md and docs/: the headline numbers are those of the files that hold them, and links lead somewhere."""
+
+import json
+import lzma
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from src import models
+from tests.conftest import ROOT
+
+PAGES = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("benchmarks/**/README.md"),
+    *ROOT.glob("models/**/*.md"),
+]
+README = (ROOT / "README.md").read_text()
+RESULTS = ROOT / "benchmarks/results/street-photos"
+STUDY = json.loads(lzma.decompress((RESULTS / "longer.json.xz").read_bytes()))
+LABELS = {  # of the variants' rows in the study
+    "residual_unet": "residual-weak",
+    "unet": "unet",
+    "efficientnet_unet": "efficientnet",
+    "u2net": "u2net",
+    "attention_unet": "attention",
+    "leaky_unet": "leaky",
+    "unet_paper": "paper",
+    "unet_plus_plus": "plus-plus",
+}
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def cells(first: str) -> list[str]:
+    """The cells of the row of README.md whose first cell begins with `first`."""
+    (row,) = (line for line in README.splitlines() if line.startswith(f"| {first}"))
+    return [cell.strip(" *") for cell in row.strip("|").split("|")]
+
+
+@pytest.mark.parametrize("variant", PARAMS["variants"])
+def test_the_readme_has_the_dice_and_the_parameters_of_each_variant(variant):
+    dice = STUDY[LABELS[variant]]["metrics"]["holdout"]["dice"]
+    narrow = json.loads((ROOT / f"metrics/{variant}.json").read_text())["details"][0]["cost"]
+    arguments = PARAMS["models"][variant] | PARAMS["gpu"]["models"][variant]
+    if "encoder_weights" in arguments:
+        arguments["encoder_weights"] = None  # which would be downloaded
+    with torch.device("meta"):
+        wide = sum(parameter.numel() for parameter in models.build(variant, arguments).parameters())
+    _, _, _, parameters, gflop, shown = cells(f"`{variant}` |")
+    assert parameters == f"{narrow['parameters'] / 1e6:.2f}; {wide / 1e6:.1f}"
+    assert gflop.split(";")[0] == f"{narrow['gflop']:.1f}"
+    assert shown == f"{dice:.3f}"
+
+
+@pytest.mark.parametrize(
+    ("row", "file"), [("`efficientnet_unet`, 384", "efficientnet_unet.json"), ("`u2net`, 320", "u2net.json")]
+)
+def test_the_readme_has_the_dice_of_the_best_models(row, file):
+    best = json.loads((RESULTS / file).read_text())["holdout"]
+    dice = f"{best['dice']:.3f} ({best['dice_low']:.3f} to {best['dice_high']:.3f})"
+    assert cells(row)[-1].replace("*", "") == dice
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link may name after # on the page, as GitHub makes it of the headings."""
+    titles = re.findall(r"^#+ (.*)", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if ":" not in link]
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link} is not there"
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+def test_docs_are_short():
+    """A page that grows must shrink elsewhere. The table of reruns.md is not counted: nobody wrote it by hand."""
+    pages = {path.name: path.read_text() for path in ROOT.glob("docs/*.md")}
+    pages["reruns.md"] = re.sub(r"(?m)^\|.*\n?", "", pages["reruns.md"])
+    assert sum(len(text.split()) for text in pages.values()) <= 9500
