@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from src.bootstrap import interval
 from src.charts import histogram
+from src.dice import count, dice, iou, mean_iou
 from src.errors import UserError
 from src.formats import rle
 from src.formats.metrics import THRESHOLDS, read_metrics
@@ -26,7 +27,6 @@ from src.postprocess import PostprocessParams, final_mask, majority, threshold_m
 from stages.evaluate import __main__ as evaluate
 from stages.evaluate.boundary import boundary_iou
 from stages.evaluate.choose_pictures import choose
-from stages.evaluate.dice import count, dice, iou, mean_iou
 from stages.evaluate.threshold import best_threshold, dice_by_threshold
 from stages.submit import __main__ as submit
 from stages.submit.rows import submission

@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from src.formats.model import load_model
+from src.predictor import load
 from tests.conftest import ROOT, VARIANTS, Project, copy_finished, identify
 from tests.s3_server import KEYS, S3Server
 
@@ -190,10 +191,11 @@ class TestArtifacts:
             path = tmp_path / f"{version}.safetensors"
             repository, name = str(s3_team.git), "person-segmentation"
             elsewhere.run("dvc", "artifacts", "get", repository, name, "--rev", version, "--out", path.name)
-            assert path.read_bytes() == (project.root / MODEL).read_bytes()
+            assert path.read_bytes() == (project.root / "release/model.safetensors").read_bytes()
             model, about = load_model(path)
             assert model(torch.zeros(1, 3, 40, 56, dtype=torch.uint8)).shape == (1, 1, 40, 56)
             assert (about["variant"], list(about["loss"])) == ("residual_unet", [loss])
+            assert load(path).threshold == about["threshold"]
 
 
 def step(part: str) -> str:

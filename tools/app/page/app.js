@@ -13,7 +13,7 @@ const photos = [];
 const chosen = new Set(); // names of models, in the order in which they were pressed
 const thresholds = new Map(); // by model: where its slider stands
 const cards = new Map(); // by model: its card
-let settings; // what the server says: models, postprocess, max_megapixels
+let settings; // what the server says: models, max_megapixels
 let current; // the photo that is looked at
 let view = "cutout";
 
@@ -204,8 +204,9 @@ function drawPhoto(name) {
 async function maskOf(name, photo) {
   const { map } = await photo.maps.get(name);
   const { width, height } = photo.pixels;
-  const least = Math.round(settings.postprocess.min_component_px * photo.scale ** 2);
-  return finalMask(map, width, height, thresholds.get(name), { ...settings.postprocess, min_component_px: least });
+  const { smooth_px, min_component_px } = await facts(name);
+  const least = Math.round(min_component_px * photo.scale ** 2);
+  return finalMask(map, width, height, thresholds.get(name), { smooth_px, min_component_px: least });
 }
 
 async function draw(name) {
