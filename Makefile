@@ -36,8 +36,7 @@ verify: .venv/requirements ## fail if dvc.lock does not belong to the code and p
 	[ -z "$$failed" ] || { echo "$$plan" | grep -v "didn't change"; echo "error: $$failed"; exit 1; }
 	@echo "dvc.lock is up to date"
 
-demo: .venv/requirements ## cut the people out of your photos: make demo PHOTO="a.jpg b.png"
-	@$(if $(PHOTO),,$(error name a photo: make demo PHOTO=path/to/photo.jpg))
+demo: .venv/requirements ## cut the people out of a portrait by NASA, or of your photos: make demo PHOTO="a.jpg b.png"
 	python -m tools.demo $(PHOTO)
 
 app: .venv/requirements-app ## a page to try the models on photos or the camera; nothing leaves the machine

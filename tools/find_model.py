@@ -28,7 +28,7 @@ def find_file(name: str | Path) -> Path:
     """The file of the model `name`; raises UserError if there is none."""
     path = model_path(str(name)) if str(name) in known_variants() else Path(name)
     if not path.exists() and not path.is_symlink():
-        raise UserError(f"there is no model {path}; name a variant that was trained here, or a model file")
+        raise UserError(f"there is no model {path}; name a variant that was trained here or pulled, or a model file")
     check_file(path)
     return path
 

@@ -91,6 +91,7 @@ function show(photo) {
   for (const { button } of photos) button.setAttribute("aria-pressed", button === photo.button);
   find("#work").hidden = false;
   find("#drop").classList.add("small");
+  document.body.classList.add("has-photo");
   for (const name of chosen) look(name);
 }
 
@@ -117,6 +118,7 @@ function toggle(name) {
   for (const button of find("#models").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", chosen.has(button.value));
   }
+  find("#using").textContent = [...chosen].join(", ");
 }
 
 /** The card of the model `name`, made when it is first asked for. */
@@ -338,6 +340,7 @@ async function begin() {
     return complain("There is no model yet: type make repro, or dvc pull train, then reload this page.");
   }
   settings.models.forEach(addModel);
+  find("#choice").open = !matchMedia("(max-width: 40rem)").matches; // a phone's first screen is for the result
   toggle(settings.models[0].name);
   listen();
 }
