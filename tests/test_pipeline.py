@@ -14,7 +14,8 @@ from src.formats.rle import decode, encode
 from src.formats.submission import read_submission
 from tests.conftest import VARIANTS, copy_finished, ran, write_raw
 
-DOWNSTREAM = {f"{stage}@{variant}" for stage in ("evaluate", "gallery", "submit") for variant in VARIANTS} | {"report"}
+DOWNSTREAM = {f"{stage}@{variant}" for stage in ("evaluate", "gallery", "submit") for variant in VARIANTS}
+DOWNSTREAM |= {"report", "release"}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def metrics(project, variant="unet"):
 
 class TestRepro:
     def test_a_clean_clone_runs_every_stage_once(self, first_run):
-        stages = ["download", "prepare", "split", "describe", "report"]
+        stages = ["download", "prepare", "split", "describe", "report", "release"]
         stages += [f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "gallery", "submit") for v in VARIANTS]
         assert sorted(ran(first_run)) == sorted(stages)
 

@@ -160,7 +160,7 @@ def ben(s3_team, tmp_path_factory):
 class TestReproInAFreshClone:
     def test_another_loss_takes_the_prepared_photos_and_no_raw_one(self, s3_team, ben):
         stages = {f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "gallery", "submit") for v in VARIANTS}
-        assert set(ben.ran) == stages | {"report"}
+        assert set(ben.ran) == stages | {"report", "release"}
         assert not (ben.root / "data/raw").exists()
         fetched = cached(ben) & cached(s3_team.ana)
         assert md5s(ben, "data/prepared") <= fetched
@@ -172,7 +172,7 @@ class TestReproInAFreshClone:
         assert "combined_edge" not in (carla.root / "dvc.lock").read_text()
         carla.set(loss="combined_edge")
         stages = carla.repro("--pull", "--allow-missing")
-        assert {stage.split("@")[0] for stage in stages} <= {"evaluate", "report"}
+        assert {stage.split("@")[0] for stage in stages} <= {"evaluate", "report", "release"}
         for folder in ("models", "data/predictions", "submissions", "metrics"):
             assert digests(carla, folder) == digests(ben, folder) != digests(s3_team.ana, folder)
         assert not (carla.root / "data/raw").exists()
