@@ -46,7 +46,7 @@ def card(
         tags=["person-segmentation", "background-removal", "pytorch", *sorted({part["variant"] for part, _ in parts})],
         metrics=["dice", "mean_iou"],
         model_name=name,
-        eval_results=[result for score in scores for result in results(score, source)] or None,
+        eval_results=[result for score in scores for result in results(score)] or None,
     )
     environment = Environment(
         finalize=plain, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
@@ -76,13 +76,13 @@ def plain(value: object) -> str:
     return re.sub(r"[\\`*\[\]|#!~]", r"\\\g<0>", re.sub("[&<>]", lambda found: ENTITIES[found[0]], text))
 
 
-def results(score: Score, source: str) -> list[EvalResult]:
+def results(score: Score) -> list[EvalResult]:
     """A score as the Hub lists them."""
     values = {"dice": score["dice"], "mean_iou": score.get("miou_dataset")}
     return [
         EvalResult(
             task_type="image-segmentation",
-            dataset_type=source,
+            dataset_type="photos",  # of no dataset on the Hub
             dataset_name=score["on"],
             metric_type=metric,
             metric_value=round(value, 4),
