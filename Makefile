@@ -42,8 +42,7 @@ merge: .venv/requirements ## in a merge: of each stage's results the side that f
 	@python -m tools.merge
 	dvc checkout --allow-missing
 
-demo: .venv/requirements ## cut the people out of your photos: make demo PHOTO="a.jpg b.png"
-	@$(if $(PHOTO),,$(error name a photo: make demo PHOTO=path/to/photo.jpg))
+demo: .venv/requirements ## cut the people out of a portrait by NASA, or of your photos: make demo PHOTO="a.jpg b.png"
 	python -m tools.demo $(PHOTO)
 
 app: .venv/requirements-app ## a page to try the models on photos or the camera; nothing leaves the machine

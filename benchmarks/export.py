@@ -17,16 +17,15 @@ import torch
 from benchmarks import in_turns, machine
 from src.errors import UserError, run_main
 from src.formats.model import MODELS
-from src.formats.prepared import LABELLED, read_photos, read_rows
+from src.formats.prepared import LABELLED, read_rows
 from src.formats.raw import RAW
 from src.formats.split import part_indices, read_split
 from src.images import read_mask, read_photo
-from tools.export.graph import PHOTO, WholeWay, write_onnx
-from tools.export.int8 import write_int8
-from tools.export.subject import Subject, read_subject
+from src.predictor import Predictor
+from tools.export.graph import PHOTO, ExportModel, write_onnx
+from tools.find_model import find_file, find_model
 
 TURNS = 5
-UNKNOWN = 0.5  # the threshold where none was chosen
 
 
 def main(*arguments: str) -> None:
@@ -34,34 +33,32 @@ def main(*arguments: str) -> None:
     parser.add_argument("variants", nargs="*")
     variants = parser.parse_args(arguments).variants or found()
     torch.set_num_threads(1)
-    prepared, rows = read_photos(LABELLED), read_rows(LABELLED)
-    split = read_split(len(prepared))
-    files = rows["file"].iloc[part_indices(split, "holdout")]
+    rows = read_rows(LABELLED)
+    files = rows["file"].iloc[part_indices(read_split(list(rows["id"])), "holdout")]
     photos = [read_photo(RAW / "train/images" / file) for file in files]
     masks = [read_mask(RAW / "train/masks" / file) > 0 for file in files]
     print(f"{len(photos)} holdout photos, one core of: {machine()}, onnxruntime {onnxruntime.__version__}\n")
     print("| model | as | MB | ms per photo | Dice |\n|---|---|---|---|---|")
     for variant in variants:
-        subject = read_subject(variant)
+        predictor = find_model(variant, "cpu")
         with tempfile.TemporaryDirectory() as folder:
-            ways = exported(subject, Path(folder), prepared[part_indices(split, "train")])
-            works = {"PyTorch": subject.pipeline} | {name: runner(path) for name, path in ways.items()}
+            ways = exported(variant, predictor, Path(folder))
+            works = {"PyTorch": predictor.probabilities} | {name: runner(path) for name, path in ways.items()}
             seconds = in_turns(*(partial(work, photos[0]) for work in works.values()), repeats=TURNS)
-            megabytes = [path.stat().st_size / 1e6 for path in (subject.files[0], *ways.values())]
+            megabytes = [path.stat().st_size / 1e6 for path in (find_file(variant), *ways.values())]
             for (name, work), size, *took in zip(works.items(), megabytes, *seconds, strict=True):
-                score = dice([work(photo) for photo in photos], masks, subject.threshold or UNKNOWN)
+                score = dice([work(photo) for photo in photos], masks, predictor.threshold)
                 ms = 1000 * float(np.median(took))
-                print(f"| `{subject.name}` | {name} | {size:.1f} | {ms:.0f} | {score:.4f} |", flush=True)
+                print(f"| `{variant}` | {name} | {size:.1f} | {ms:.0f} | {score:.4f} |", flush=True)
 
 
-def exported(subject: Subject, folder: Path, photos: np.ndarray) -> dict[str, Path]:
-    """The ONNX files of `subject`, by what they are."""
-    plain, single, int8 = (folder / f"{name}.onnx" for name in ("plain", "single", "int8"))
-    alone = subject.prediction.model_copy(update={"mirror": False})
-    for path, params in ((plain, subject.prediction), (single, alone)):
-        write_onnx(WholeWay(subject.models, subject.shares, subject.image_size, params), path, {})
-    write_int8(plain, int8, photos)
-    return {"ONNX": plain, "ONNX, no mirror image": single, "ONNX, int8": int8}
+def exported(variant: str, predictor: Predictor, folder: Path) -> dict[str, Path]:
+    """The ONNX files of `predictor`, that of `variant`, by what they are."""
+    alone = find_model(variant, "cpu", mirror=False)
+    ways = {"ONNX": (predictor, folder / "plain.onnx"), "ONNX, no mirror image": (alone, folder / "single.onnx")}
+    for used, path in ways.values():
+        write_onnx(ExportModel([used]), path, {})
+    return {name: path for name, (_, path) in ways.items()}
 
 
 def found() -> list[str]:

@@ -1,4 +1,4 @@
-"""src/predict.py, against the bare forward pass on one fixed batch: python -m benchmarks.predict [--help]
+"""src/inference.py, against the bare forward pass on one fixed batch: python -m benchmarks.predict [--help]
 
 Both predict the mirror image too, if `predict.mirror` says so, and see the photos `predict.scale` times as large.
 """
@@ -13,7 +13,7 @@ import torch
 from benchmarks import in_turns, spread
 from benchmarks.network import NARROW, command_line, operations, say_share_of_peak, setting, wait
 from src.compute import Runtime
-from stages.predict.maps import PredictParams, predict, resized
+from src.inference import PredictParams, predict, resized
 from stages.train.launch import precision_name
 
 BOUND = 0.95

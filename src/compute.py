@@ -45,18 +45,17 @@ class Runtime(NamedTuple):
         return torch.autocast(self.device.type, dtype=kind) if kind else nullcontext()
 
 
-def one_device(params: ComputeParams, alone: bool = True) -> Runtime:
+def one_device(params: ComputeParams) -> Runtime:
     """The device for work that takes seconds and is not spread over several, whatever `params.devices` says.
 
-    A GPU is one that this process has to itself, for which it may have to wait; or if not `alone`, the first, whoever
-    else uses it. Raises UserError as `settle` does.
+    A GPU is one that this process has to itself, for which it may have to wait. Raises UserError as `settle` does.
     """
     kind, precision = settle(params.model_copy(update={"devices": 1}))
     if kind == "cpu":
         if params.threads:
             torch.set_num_threads(params.threads)
         return Runtime(torch.device(kind), precision)
-    device = torch.device(kind, free_gpu() if alone else 0)
+    device = torch.device(kind, free_gpu())
     torch.cuda.set_device(device)
     return Runtime(device, precision)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-MADE = ("data", "metrics", "models", "plots", "report", "submissions")  # what stages write to
+MADE = ("data", "metrics", "models", "plots", "release", "report", "submissions")  # what stages write to
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Libraries tell of a full disk in words of their own: shutil, safetensors, numpy, tempfile, SQLite.
 NO_ROOM_WORDS = re.compile(

@@ -18,7 +18,6 @@ warnings.filterwarnings("ignore", module="PIL")
 FORMATS = ("PNG", "JPEG", "WEBP")
 BYTES_PER_PIXEL = 16  # no file of these formats has more
 MOST = 1000  # OpenCV itself takes no more than 2^30 pixels
-ImageSize = Annotated[int, Field(ge=32, le=4096)]
 Megapixels = Annotated[int, Field(ge=1, le=MOST)]
 
 # Our own error names the file; OpenCV's warning about the same file would only stand beside it.

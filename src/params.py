@@ -27,8 +27,16 @@ def _plain_name(name: str) -> str:
     return name
 
 
+def _odd_or_zero(value: int) -> int:
+    if value and value % 2 == 0:
+        raise ValueError("must be an odd number, or 0 for off")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_plain_name)]  # of a variant, loss, source ...: also that of a file
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+ImageSize = Annotated[int, Field(ge=32, le=4096)]
+FilterSize = Annotated[int, Field(ge=0, le=255), AfterValidator(_odd_or_zero)]
 
 
 class Section(BaseModel):

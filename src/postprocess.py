@@ -4,17 +4,11 @@ from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
-from src.params import Section
+from src.params import FilterSize, Section
 
 AUTO = "auto"
-
-
-def _odd_or_zero(value: int) -> int:
-    if value and value % 2 == 0:
-        raise ValueError("must be an odd number, or 0 for off")
-    return value
 
 
 def _number_or_auto(value: Any) -> Any:
@@ -27,7 +21,7 @@ class PostprocessParams(Section):
     """The block `postprocess` of params.yaml; pixels are those of the photo's own size."""
 
     threshold: Annotated[float | Literal["auto"], BeforeValidator(_number_or_auto)]
-    smooth_px: Annotated[int, Field(ge=0, le=255), AfterValidator(_odd_or_zero)]
+    smooth_px: FilterSize
     min_component_px: Annotated[int, Field(ge=0, le=2**30)]
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import termios
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,6 +45,13 @@ VARIANTS = ["unet", "residual_unet"]  # of the finished project
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: `make test` leaves it out; `make test-all` and CI run it")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """A line for each reason for which tests were skipped: it says how to get what they need."""
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    for reason, tests in reasons.items():
+        terminalreporter.write_line(f"{tests} tests skipped: {reason}")
 
 
 def set_params(folder: Path, changes: dict[str, Any]) -> None:
@@ -169,7 +177,8 @@ def copy_project(folder: Path, variants: list[str]) -> Project:
         for variant, sizes in params[budget]["models"].items()
         for key in SMALLEST.keys() & sizes.keys()
     }
-    set_params(folder, TINY | smallest | {"variants": variants})
+    release = params["release"] if params["release"] in variants else variants[0]
+    set_params(folder, TINY | smallest | {"variants": variants, "release": release})
     project.run("git", "init", "--quiet", "--initial-branch", "main")
     identify(project)
     project.commit("tiny")

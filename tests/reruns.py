@@ -111,7 +111,7 @@ CHANGES = [
     comment("stages/prepare/traits.py"),
     comment("stages/split/stratify.py"),
     comment("stages/train/trainer.py"),
-    comment("stages/predict/maps.py"),
+    comment("src/inference.py"),
     comment("stages/evaluate/threshold.py"),
     comment("stages/submit/rows.py"),
     comment("stages/report/leaderboard.py"),

@@ -3,8 +3,9 @@
 import http.client
 import json
 import shutil
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -19,16 +20,19 @@ from src.formats.metrics import write_metrics
 from src.postprocess import PostprocessParams, final_mask
 from tests.browser import PHONE, find, needs_browser, show_as
 from tests.conftest import ROOT, set_params
-from tests.test_export import SIZE, assert_same, by_onnx, by_pipeline, photo, save
+from tests.test_export import assert_same, by_onnx, by_pipeline, photo, save
 from tests.workspace import some_metrics
 from tools.app import __main__ as app
-from tools.app.server import LIBRARY, make_server
+from tools.app import server
+from tools.app.server import make_server
 from tools.app.shelf import Shelf
 
 PARAMS = PostprocessParams(threshold=0.5, smooth_px=5, min_component_px=50)
 SECONDS = 60.0  # that a busy machine may take to make a model's ONNX file
 
-pytestmark = pytest.mark.skipif(not LIBRARY.exists(), reason="no onnxruntime-web here: make app fetches it")
+needs_library = pytest.mark.skipif(
+    not server.LIBRARY.exists(), reason="no onnxruntime-web here: make app fetches it by npm"
+)
 
 
 class Page:
@@ -79,11 +83,11 @@ class Page:
 @contextmanager
 def serving(shelf: Shelf) -> Iterator[str]:
     """The address at which the page is open within this block."""
-    server = make_server(0, shelf)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    running = make_server(0, shelf)
+    Thread(target=running.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{running.server_port}/"
+    running.shutdown()
+    running.server_close()
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:
@@ -91,18 +95,24 @@ def dice(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def page(browser, tmp_path_factory) -> Page:
-    """The page of a project with two small models, of which unet has a score."""
+def page(browser, site) -> Page:
+    return Page(browser, *site)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """Address and folder of a project with two small models, of which unet has a score."""
     folder = tmp_path_factory.mktemp("app")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         shutil.copy(ROOT / "params.yaml", folder)
-        set_params(folder, {"image_size": SIZE, "max_megapixels": 2})
+        set_params(folder, {"max_megapixels": 2})
+        patch.setattr(server, "LIBRARY", server.LIBRARY if server.LIBRARY.exists() else folder)
         for name in ("unet", "residual_unet"):
             save(name, depth=1)
         write_metrics("unet", some_metrics(0.5, 0.75))
         with serving(Shelf([])) as address:
-            yield Page(browser, address, folder)
+            yield address, folder
 
 
 @pytest.fixture
@@ -118,6 +128,7 @@ def wanted_mask(page, image: np.ndarray) -> np.ndarray:
     return final_mask(probability, image.shape[:2], 0.5, PARAMS) > 0
 
 
+@needs_library
 @needs_browser
 class TestInTheBrowser:
     def test_a_photo_shows_the_pipelines_mask(self, page, small):
@@ -249,6 +260,9 @@ class TestInTheBrowser:
         page.open(PHONE, scheme)
         page.add(small)
         page.results()
+        canvas = find(page.browser, "#results canvas")[0].rect
+        assert canvas["y"] + canvas["height"] <= PHONE[1]  # the result is on the first screen
+        find(page.browser, "#choice summary")[0].click()
         page.press("residual_unet")
         page.results(2)
         assert page.browser.execute_script("return document.documentElement.scrollWidth") == PHONE[0]
@@ -286,8 +300,8 @@ class TestInTheBrowser:
 
 
 class TestServer:
-    def test_it_answers_this_machine_alone_and_gives_nothing_but_the_page(self, page):
-        port = int(page.address.split(":")[2].strip("/"))
+    def test_it_answers_this_machine_alone_and_gives_nothing_but_the_page(self, site, capfd):
+        port = int(site[0].split(":")[2].strip("/"))
 
         def ask(path, host="127.0.0.1"):
             connection = http.client.HTTPConnection("127.0.0.1", port)
@@ -298,16 +312,31 @@ class TestServer:
         assert ask("/")[0] == 200
         assert ask("/", "localhost:1234")[0] == 200
         assert ask("/", "elsewhere.example")[0] == 403
+        assert ask("/", "[")[0] == 400
         for path in ("/params.yaml", "/../params.yaml", "/models/../params.yaml", "/models/other.onnx", "/drawn/x.png"):
             assert ask(path)[0] == 404, path
         connection = http.client.HTTPConnection("127.0.0.1", port)
         connection.request("POST", "/", body=b"a photo")
         assert connection.getresponse().status == 501
+        assert capfd.readouterr().err == ""
+
+    def test_silent_connections_are_few_and_end(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(server, "LIBRARY", tmp_path)
+        monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
+        monkeypatch.setattr(server.Handler, "timeout", 2)
+        monkeypatch.chdir(tmp_path)
+        with serving(Shelf([])) as address, ExitStack() as stack:
+            where = ("127.0.0.1", int(address.split(":")[2].strip("/")))
+            silent = [stack.enter_context(socket.create_connection(where, timeout=30)) for _ in range(4)]
+            assert silent[3].recv(1) == b""  # one too many is hung up on at once
+            assert [one.recv(1) for one in silent] == [b""] * 4  # and those that say nothing after a while
+            connection = http.client.HTTPConnection(*where)
+            connection.request("GET", "/")
+            assert connection.getresponse().status == 200
 
     def test_a_model_is_made_anew_when_it_or_the_params_change(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         shutil.copy(ROOT / "params.yaml", tmp_path)
-        set_params(tmp_path, {"image_size": SIZE})
         save("unet", depth=1)
         shelf = Shelf([])
         first = shelf.onnx("unet").stat().st_mtime_ns
@@ -322,7 +351,6 @@ class TestServer:
     def test_another_model_of_the_same_name_is_not_taken_for_it(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         shutil.copy(ROOT / "params.yaml", tmp_path)
-        set_params(tmp_path, {"image_size": SIZE})
         (tmp_path / "other").mkdir()
         other = save("unet", members=2, depth=1).rename("other/unet.safetensors")
         save("unet", depth=1)
@@ -334,8 +362,8 @@ class TestServer:
         ):
             Shelf([Path("models/unet.safetensors"), other])
 
-    def test_mistakes_are_one_line(self, page):
-        port = page.address.split(":")[2].strip("/")
+    def test_mistakes_are_one_line(self, site):
+        port = site[0].split(":")[2].strip("/")
         with pytest.raises(UserError, match=f"port {port} is taken, perhaps by this page; name another with --port"):
             app.main("--port", port, "--no-browser")
         with pytest.raises(UserError, match=r"other\.safetensors: there is no such file"):

@@ -44,7 +44,9 @@ def of_each(stages, variants) -> set[str]:
         ({"postprocess__threshold": 0.45}, [], VARIANTS),
         pytest.param({"variants": [*VARIANTS, "leaky_unet"]}, ["leaky_unet"], [], marks=pytest.mark.slow),
         pytest.param({"loss": "bce"}, VARIANTS, [], marks=pytest.mark.slow),
-        pytest.param({"variants": VARIANTS[:1], "ensembles": {}}, [], [], marks=pytest.mark.slow),
+        pytest.param(
+            {"variants": VARIANTS[:1], "release": VARIANTS[0], "ensembles": {}}, [], [], marks=pytest.mark.slow
+        ),
         pytest.param({"release": "unet"}, [], [], marks=pytest.mark.slow),
     ],
     ids=["postprocess", "one variant more", "loss", "one variant less", "release"],
@@ -55,7 +57,7 @@ def test_only_what_a_change_concerns_is_trained_and_the_report_is_made(clone, ch
     assert {stage for stage in stages if stage.startswith("train@")} == of_each(["train"], trained)
     assert of_each(["predict"], trained) | of_each(["evaluate"], scored_again) | {"report"} <= stages
     follow = of_each(AFTER_TRAINING, trained) | of_each(AFTER_SCORING, scored_again)
-    assert stages <= of_each(["train"], trained) | follow | {"ensemble@team", "report"}
+    assert stages <= of_each(["train"], trained) | follow | {"ensemble@team", "report", "release"}
     assert not (clone.root / "data/raw").exists()
     page = (clone.root / "report/index.html").read_text()
     for variant in yaml.safe_load((clone.root / "params.yaml").read_text())["variants"]:
@@ -87,7 +89,7 @@ def test_one_experiment_on_one_variant_leaves_the_others_where_they_are(clone):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["download", "prepare", "split", "describe", "ensemble@team", "report"]
+    ["download", "prepare", "split", "describe", "ensemble@team", "report", "release"]
     + [f"{stage}@unet" for stage in ("train", *AFTER_TRAINING)],
 )
 def test_a_stage_needs_nothing_but_what_it_declares(ana, tmp_path, name):

@@ -75,12 +75,12 @@ def used_files(stage: str) -> set[str]:
             for name in names():
                 own = chosen_files(package, name)
                 files |= set().union(*(imported(file) for file in own)) - own
-    return files | {template for file in files if file.endswith("__main__.py") for template in rendered(file)}
+    return files | {template for file in files if (ROOT / file).exists() for template in rendered(file)}
 
 
 def rendered(script: str) -> set[str]:
-    """The templates that a stage's script renders: the one it names, in its own folder, and what that takes in."""
-    files, todo = set(), re.findall(r'with_name\("(\w+\.html)"\)', (ROOT / script).read_text())
+    """The templates that a file renders: the one it names, in its own folder, and what that takes in."""
+    files, todo = set(), re.findall(r'with_name\("(\w+\.(?:html|md))"\)', (ROOT / script).read_text())
     while todo:
         name = todo.pop()
         folders = ((ROOT / script).parent, ROOT / "src/page")
@@ -156,6 +156,14 @@ def test_no_stage_imports_another_stages_room_and_nothing_in_src_imports_a_stage
             assert name == room, f"{path.relative_to(ROOT)} imports stages.{name}"
 
 
+def test_no_tool_imports_a_stages_room():
+    """Tools run stages as programs. What still imports one: those that check params or plan with a stage's schema."""
+    allowed = {"check.py", "kaggle_run/home.py"}
+    for path in ROOT.glob("tools/**/*.py"):
+        if path.relative_to(ROOT / "tools").as_posix() not in allowed:
+            assert not re.search(r"^\s*(?:from|import) stages\b", path.read_text(), re.M), path.relative_to(ROOT)
+
+
 def test_no_line_of_dvc_yaml_names_a_variant_a_loss_or_a_source():
     text = (ROOT / "dvc.yaml").read_text()
     for name in [*known_variants(), *known_losses(), *known_sources()]:
@@ -179,5 +187,5 @@ def test_ci_runs_every_python_version_that_the_readme_names():
 def test_dvc_and_git_ignore_what_would_make_a_fresh_clone_look_changed():
     assert "__pycache__/" in (ROOT / ".dvcignore").read_text().splitlines()
     for line in (ROOT / ".gitignore").read_text().splitlines():
-        if re.match(r"(data|models|plots|report|submissions)", line.strip("/!")):
+        if re.match(r"(data|models|plots|report|release|submissions)", line.strip("/!")):
             assert line.startswith(("/", "!/")), f".gitignore: {line} would hide folders of that name elsewhere"

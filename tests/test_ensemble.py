@@ -14,8 +14,8 @@ from src.errors import UserError
 from src.formats.model import load_model
 from src.formats.prepared import PHOTOS
 from src.formats.split import choose_folds, part_indices
+from src.inference import PredictParams, predict
 from stages.ensemble.mean import average
-from stages.predict.maps import PredictParams, predict
 from stages.train.checkpoint import Checkpoint
 from tests.conftest import copy_finished
 from tests.test_training import trainer

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from src.bootstrap import interval
 from src.charts import histogram
+from src.dice import count, dice, iou, mean_iou
 from src.errors import UserError
 from src.formats import rle
 from src.formats.metrics import THRESHOLDS, read_metrics
@@ -27,7 +28,6 @@ from src.postprocess import PostprocessParams, majority, threshold_mask
 from stages.evaluate import __main__ as evaluate
 from stages.evaluate.boundary import boundary_iou
 from stages.evaluate.choose_pictures import to_compare, to_show
-from stages.evaluate.dice import count, dice, iou, mean_iou
 from stages.evaluate.threshold import best_threshold, dice_by_threshold
 from stages.submit import __main__ as submit
 from stages.submit.rows import submission

@@ -1,6 +1,7 @@
 """A model that leaves the project: onnxruntime alone gives the pipeline's masks, and the card has the Hub's form."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from src.errors import UserError
 from src.formats.metrics import TraitScore, write_metrics
 from src.formats.model import load_model, save_model
 from src.images import resize_photo
+from src.inference import PredictParams, predict
 from src.postprocess import threshold_mask, upsample
-from stages.predict.maps import PredictParams, predict
+from src.predictor import load
 from tests.conftest import ROOT, set_params
 from tests.test_models import SMALL, make, settle
-from tests.workspace import make_workspace, some_metrics
+from tests.workspace import some_metrics
 from tools.export import __main__ as export
+from tools.find_model import find_model
 
 SIZE = 64
 QUICK = ("unet", "efficientnet_unet")  # several models in one file; an encoder
@@ -40,7 +43,6 @@ def project(tmp_path, monkeypatch) -> Path:
     """A folder with params.yaml and nothing else, as the current one."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    set_params(tmp_path, {"image_size": SIZE})
     return tmp_path
 
 
@@ -66,7 +68,8 @@ def save(variant: str, members: int = 1, about: dict | None = None, **changes) -
     """Makes models/VARIANT.safetensors of `members` random models."""
     weights = [decided(settle(make(variant, seed, **changes))).state_dict() for seed in range(members)]
     path = Path(f"models/{variant}.safetensors")
-    save_model(path, weights, {"variant": variant, "arguments": COMMON | SMALL[variant] | changes} | (about or {}))
+    known = {"variant": variant, "arguments": COMMON | SMALL[variant] | changes, "image_size": SIZE}
+    save_model(path, weights, known | (about or {}))
     return path
 
 
@@ -131,7 +134,7 @@ def test_an_ensemble_of_an_ensemble_counts_each_variant_by_its_share(project):
     export.main("all")
     wanted = (7.0 * maps[0] + maps[1] + maps[2]) / 9
     assert_same(by_onnx(Path("exports/all/model.onnx"), photo(150, 97)), wanted)
-    assert "`unet` (counts 7/9), `residual_unet` (counts 1/9)" in Path("exports/all/README.md").read_text()
+    assert "unet (counts 7/9), residual_unet (counts 1/9)" in Path("exports/all/README.md").read_text()
 
 
 def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
@@ -139,10 +142,11 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
     about = {
         "loss": {"combined_edge": {}},
         "params_hash": "abc123",
-        "start": {"file": "models/starters/one.safetensors"},
+        "start": {"file": "models/starters/one.safetensors", "sha256": "1"},
     }
-    path = save("unet", about=about, depth=1)
+    save("unet", about=about, depth=1)
     export.main("unet")
+    image = photo(150, 97)
     folder = Path("exports/unet")
 
     graph = onnx.load(folder / "model.onnx")
@@ -152,10 +156,10 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
     assert said["variant"] == "unet"
     assert said["params_hash"] == "abc123"
     assert json.loads(said["classes"]) == {"0": "person"}
-    assert "MIT" in said["photos_licence"]
+    assert "MIT" in said["photos_license"]
     assert said["opset"] == str(next(entry.version for entry in graph.opset_import if not entry.domain))
 
-    assert (folder / "model.safetensors").read_bytes() == path.read_bytes()
+    assert np.array_equal(load(folder / "model.safetensors").mask(image), find_model("unet").mask(image))
     config = json.loads((folder / "config.json").read_text())
     assert config["architectures"] == ["UNet"]
     again = models.build(config["models"][0]["variant"], config["models"][0]["arguments"])
@@ -164,7 +168,7 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
     card = ModelCard.load(folder / "README.md")
     assert (card.data.license, card.data.pipeline_tag) == ("mit", "image-segmentation")
     assert {result.metric_type: result.metric_value for result in card.data.eval_results}["dice"] == 0.9
-    row = "\n| 0.9000 | 0.9000 to 0.9000 | 0.9000 | 0.9000 | 0.9000 | 0.9000 |\n"
+    row = " | 17 | 0.9000 | 0.9000 to 0.9000 | 0.9000 | 0.9000 | 0.9000 | 0.9000 |\n"
     for word in (
         row,
         "0.4843",
@@ -174,21 +178,6 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(project):
         "\n| small person | 0.4321 | 3 |\n",
     ):
         assert word in card.text
-
-
-def test_bytes_make_it_small_and_leave_its_masks_alone(project):
-    make_workspace(project)  # photos to see on how large numbers get
-    set_params(project, {"image_size": SIZE})
-    path = save("unet", depth=1)
-    export.main("unet", "--int8")
-    folder, image = Path("exports/unet"), photo(150, 97)
-    found, wanted = by_onnx(folder / "model-int8.onnx", image) >= 0.5, by_pipeline(path, image) > 127
-    assert 2 * (found & wanted).sum() / (found.sum() + wanted.sum()) > 0.95
-    sizes = [(folder / name).stat().st_size for name in ("model-int8.onnx", "model.onnx")]
-    assert sizes[0] < sizes[1]
-    assert "model-int8.onnx" in (folder / "README.md").read_text()
-    export.main("unet")  # one of other weights must not stay behind
-    assert not (folder / "model-int8.onnx").exists()
 
 
 def test_the_cards_own_lines_of_code_work(project):
@@ -204,6 +193,32 @@ def test_the_cards_own_lines_of_code_work(project):
     assert names["person"].shape == (120, 80)
 
 
+def test_no_export_takes_the_place_of_another_or_leaves_its_folder(project):
+    own, starter = save("unet", depth=1), Path("models/starters/unet.safetensors")
+    save("unet", members=2, depth=1).rename("two.safetensors")
+    starter.parent.mkdir()
+    Path("two.safetensors").rename(starter)
+    save("unet", depth=1)
+    for which in ("unet", str(starter)):
+        export.main(which)
+    folders = sorted(path.name for path in Path("exports").iterdir())
+    assert [re.sub("-[0-9a-f]{8}$", "-HASH", name) for name in folders] == ["unet", "unet-HASH"]
+    for path, folder in zip((own, starter), folders, strict=True):
+        assert_same(by_onnx(Path("exports", folder, "model.onnx"), photo(60, 50)), by_pipeline(path, photo(60, 50)))
+    Path("README.md").write_text("the project's own")
+    for name in ("d/...safetensors", "d/.hidden.safetensors", "d/a b.safetensors"):
+        Path(name).parent.mkdir(exist_ok=True)
+        shutil.copy(own, name)
+        with pytest.raises(UserError, match="rename the file"):
+            export.main(name)
+    shutil.rmtree("exports/unet")
+    Path("exports/unet").symlink_to(project)
+    with pytest.raises(UserError, match="leads out of exports"):
+        export.main("unet")
+    assert Path("README.md").read_text() == "the project's own"
+    assert not Path("config.json").exists()
+
+
 def test_any_model_file_can_be_named_and_mistakes_are_one_line(project):
     shutil.move(save("unet", depth=1), "models/mine.safetensors")
     export.main("models/mine.safetensors")
@@ -212,5 +227,5 @@ def test_any_model_file_can_be_named_and_mistakes_are_one_line(project):
         export.main("mine")
     with pytest.raises(UserError, match=r"other\.safetensors: there is no such file"):
         export.main("other.safetensors")
-    with pytest.raises(FileNotFoundError, match=r"models/unet\.safetensors"):  # run_main says what makes it
+    with pytest.raises(UserError, match=r"there is no model models/unet\.safetensors; name a variant that was trained"):
         export.main("unet")

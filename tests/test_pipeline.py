@@ -27,7 +27,7 @@ def metrics(project, variant="unet"):
 
 class TestRepro:
     def test_a_clean_clone_runs_every_stage_once(self, first_run):
-        stages = ["download", "prepare", "split", "describe", "report"]
+        stages = ["download", "prepare", "split", "describe", "report", "release"]
         stages += [f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "gallery", "submit") for v in VARIANTS]
         assert sorted(ran(first_run)) == sorted(stages)
 

@@ -25,6 +25,9 @@ def with_islands(*sizes):
 def test_components_under_the_limit_go_and_the_others_stay_as_they_are():
     params = OFF.model_copy(update={"min_component_px": 50})
     assert (clean(with_islands(49, 64, 36, 100), params) == with_islands(0, 64, 0, 100)).all()
+    # The first of them is found first, whatever its size; background, the largest of all, is none of them.
+    assert (clean(with_islands(36, 64), params) == with_islands(0, 64)).all()
+    assert (clean(with_islands(36, 0), params) == 0).all()
 
 
 def test_pixels_that_touch_at_a_corner_are_one_component():

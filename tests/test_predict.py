@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from src.compute import Runtime
+from src.inference import PredictParams, predict
 from stages.predict.cost import measure
-from stages.predict.maps import PredictParams, predict
 
 
 class RedIsPerson(nn.Module):

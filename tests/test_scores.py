@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stages.evaluate.dice import count, dice, iou, precision, recall
+from src.dice import count, dice, iou, precision, recall
 
 NOBODY = np.zeros((2, 4), np.uint8)
 LEFT = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], np.uint8)

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from src.formats.model import load_model
+from src.predictor import load
 from tests.conftest import ROOT, VARIANTS, Project, copy_finished, identify
 from tests.s3_server import KEYS, S3Server
 
@@ -135,7 +136,7 @@ def ben(s3_team, tmp_path_factory):
 class TestReproInAFreshClone:
     def test_another_loss_takes_the_prepared_photos_and_no_raw_one(self, s3_team, ben):
         stages = {f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "gallery", "submit") for v in VARIANTS}
-        assert set(ben.ran) == stages | {"report"}
+        assert set(ben.ran) == stages | {"report", "release"}
         assert not (ben.root / "data/raw").exists()
         fetched = cached(ben) & cached(s3_team.ana)
         assert md5s(ben, "data/prepared") <= fetched
@@ -147,7 +148,7 @@ class TestReproInAFreshClone:
         assert "combined_edge" not in (carla.root / "dvc.lock").read_text()
         carla.set(loss="combined_edge")
         stages = carla.repro("--pull", "--allow-missing")
-        assert {stage.split("@")[0] for stage in stages} <= {"evaluate", "report"}
+        assert {stage.split("@")[0] for stage in stages} <= {"evaluate", "report", "release"}
         for folder in ("models", "data/predictions", "submissions", "metrics"):
             assert digests(carla, folder) == digests(ben, folder) != digests(s3_team.ana, folder)
         assert not (carla.root / "data/raw").exists()
@@ -166,10 +167,11 @@ class TestArtifacts:
             path = tmp_path / f"{version}.safetensors"
             repository, name = str(s3_team.git), "person-segmentation"
             elsewhere.run("dvc", "artifacts", "get", repository, name, "--rev", version, "--out", path.name)
-            assert path.read_bytes() == (project.root / MODEL).read_bytes()
+            assert path.read_bytes() == (project.root / "release/model.safetensors").read_bytes()
             model, about = load_model(path)
             assert model(torch.zeros(1, 3, 40, 56, dtype=torch.uint8)).shape == (1, 1, 40, 56)
             assert (about["variant"], list(about["loss"])) == ("residual_unet", [loss])
+            assert load(path).threshold == about["threshold"]
 
 
 def step(part: str) -> str:

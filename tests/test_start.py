@@ -41,7 +41,7 @@ def test_a_starter_is_half_as_large_and_says_what_its_user_needs(project):
     assert STARTER in project.run("git", "ls-files", "models").stdout
     known, metrics = about(starter), json.loads((project.root / "metrics/unet.json").read_text())
     assert known["threshold"] == metrics["threshold"]
-    assert known["holdout_dice"] == metrics["holdout"]["dice"]
+    assert known["scores"][0]["dice"] == metrics["holdout"]["dice"]
     assert known["image_size"] == 32
     for name, tensor in weights_in(own).items():
         torch.testing.assert_close(weights_in(starter)[name], tensor, rtol=1e-3, atol=1e-6)

@@ -14,13 +14,13 @@ from src import sources
 from src.compute import ComputeParams
 from src.errors import UserError, run_main
 from src.formats.submission import SubmissionParams
-from src.images import ImageSize, Megapixels
+from src.images import Megapixels
+from src.inference import PredictParams
 from src.losses import build_loss, known_losses
 from src.models import architecture, check_arguments, known_variants
-from src.params import Name, Seed, read_params
+from src.params import ImageSize, Name, Seed, read_params
 from src.postprocess import PostprocessParams
 from stages.ensemble.mean import Ensembles
-from stages.predict.maps import PredictParams
 from stages.prepare.traits import TraitParams
 from stages.split.stratify import SplitParams
 from stages.train.augment import AugmentParams
@@ -62,7 +62,7 @@ def main() -> None:
     one_of("variants", value["variants"], known_variants())
     if not value["variants"] or len(set(value["variants"])) < len(value["variants"]):
         raise UserError("params.yaml: variants: name at least one variant, and none twice")
-    one_of("release", [value["release"]], known_variants())
+    one_of("release", [value["release"]], value["variants"])
     check_ensembles(value["ensembles"], value["variants"])
     check_start(Path(value["start"]))
     check_losses(value["loss"], value["final_loss"])

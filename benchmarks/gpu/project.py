@@ -28,11 +28,11 @@ from benchmarks.network import FULL, NARROW, wait
 from src import models
 from src.compute import ComputeParams, Runtime
 from src.formats.split import choose_folds, read_split
+from src.inference import PredictParams, predict, resized
 from src.losses import Loss, build_loss
 from src.models.blocks import SegmentationModel
 from src.params import check_value
 from src.sources.synthetic import Params, fetch
-from stages.predict.maps import PredictParams, predict, resized
 from stages.train.augment import Augment, AugmentParams
 from stages.train.batches import Dataset
 from stages.train.checkpoint import Checkpoint, optimizer_tensors

@@ -1,9 +1,10 @@
 """The format of models/VARIANT.safetensors: the weights of a variant, and all that is needed to rebuild and explain it.
 
 Tensors are named NUMBER.NAME: the number of the member (0, or one per fold that was trained) and its name in the
-member's state dict. The metadata holds, as JSON under `about`, at least `variant` and `arguments`.
+member's state dict. The header holds, as JSON under `about`, the metadata of src/formats/metadata.py.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,20 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from src.errors import UserError
-from src.formats.tensors import DamagedError, Groups, read_tensors, write_tensors
-from src.models import build, check_saved
+from src.formats.metadata import MODELS, STARTERS, Metadata, blaming, model_path, read_model
+from src.formats.tensors import DamagedError, Groups, write_tensors
+from src.models import build, check_saved, known_variants
 from src.models.blocks import Ensemble
 
-MODELS = Path("models")
-STARTERS = MODELS / "starters"  # the models that git holds
+__all__ = ["MODELS", "STARTERS", "is_model", "load_model", "model_path", "save_model"]
 
 
-def model_path(variant: str) -> Path:
-    """Where the model of `variant` is."""
-    return MODELS / f"{variant}.safetensors"
+def save_model(path: Path, members: list[dict[str, Tensor]], metadata: Mapping[str, Any]) -> None:
+    """Writes the state dicts of `members`, one model per trained fold, all of one architecture, and `metadata`.
 
-
-def save_model(path: Path, members: list[dict[str, Tensor]], about: dict[str, Any]) -> None:
-    """Writes the state dicts of `members`, one model per trained fold, all of one architecture, and `about`.
-
-    `about` must be JSON and hold at least `variant` and `arguments`, from which `load_model` rebuilds the members.
+    `metadata` must be that of src/formats/metadata.py, from which `load_model` rebuilds the members.
     """
-    write_tensors(path, {str(number): member for number, member in enumerate(members)}, about)
+    write_tensors(path, {str(number): member for number, member in enumerate(members)}, metadata)
 
 
 def is_model(path: Path) -> bool:
@@ -42,31 +38,24 @@ def is_model(path: Path) -> bool:
         raise UserError(f"{path} is not a whole safetensors file; get it again") from None
 
 
-def load_model(path: Path) -> tuple[Ensemble, dict[str, Any]]:
-    """The models in `path`, rebuilt from the file alone, in eval mode, and what its metadata says about them.
+def load_model(path: Path) -> tuple[Ensemble, Metadata]:
+    """The models in `path`, rebuilt from the file alone, in eval mode, and its checked metadata.
 
     Their weights are float32; a file may hold them as float16, which takes half the space.
 
     Raises UserError if it is damaged or not one of this project's models; FileNotFoundError if there is none.
     """
-    again = "get it again"
-    if path.parent == MODELS:
-        again += f": dvc pull train@{path.stem}, or dvc repro -f -s train@{path.stem}"
-    if not path.exists() and not path.is_symlink():
-        raise FileNotFoundError(2, "No such file", str(path))
-    try:
-        members, about = read_tensors(path)
-        members = {number: _in_full(member) for number, member in members.items()}
-        arguments = check_saved(about["variant"], about["arguments"])
-        _check_weights(members, about["variant"], arguments)
-    except (DamagedError, UserError) as error:
-        raise UserError(f"{path}: {error}; {again}") from None
-    except (KeyError, TypeError):
-        raise UserError(f"{path}: not a model of this project; {again}") from None
-    models = [build(about["variant"], arguments) for _ in members]
+    groups, metadata = read_model(path)
+    members = {number: _in_full(member) for number, member in groups.items()}
+    with blaming(path):
+        if metadata["variant"] not in known_variants():
+            raise DamagedError(f"there is no src/models/{metadata['variant']}.py for it")
+        arguments = check_saved(metadata["variant"], metadata["arguments"])
+        _check_weights(members, metadata["variant"], arguments)
+    models = [build(metadata["variant"], arguments) for _ in members]
     for number, model in enumerate(models):
         model.load_state_dict(members[str(number)])
-    return Ensemble(models).eval(), about
+    return Ensemble(models).eval(), metadata
 
 
 def _check_weights(members: Groups, variant: str, arguments: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ class DamagedError(Exception):
     """The file is not what was written; the message says how one can tell."""
 
 
-def write_tensors(path: Path, groups: Groups, about: dict[str, Any]) -> None:
-    """Replaces the file by `groups`, whose names hold no dot, and `about`, which must be JSON.
+def write_tensors(path: Path, groups: Groups, metadata: Mapping[str, Any]) -> None:
+    """Replaces the file by `groups`, whose names hold no dot, and `metadata`, which must be JSON.
 
     A kill at any moment leaves the old file or the new one, whole. The metadata holds a digest of all the rest.
     """
@@ -31,33 +32,33 @@ def write_tensors(path: Path, groups: Groups, about: dict[str, Any]) -> None:
         for name, tensor in items.items()
     }
     # One metadata key: safetensors writes several in an order that changes from run to run.
-    metadata = {"about": json.dumps({"sha256": _digest(tensors, about), **about})}
+    header = {"about": json.dumps({"sha256": _digest(tensors, metadata), **metadata})}
     with replacing(path) as partial:
-        save_file(tensors, partial, metadata)
+        save_file(tensors, partial, header)
 
 
 def read_tensors(path: Path) -> tuple[Groups, dict[str, Any]]:
-    """The groups, on the CPU, and `about`; raises DamagedError if that is not what was written."""
+    """The groups, on the CPU, and `metadata`; raises DamagedError if that is not what was written."""
     check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["about"])
-            written = about.pop("sha256")
+            metadata = json.loads((file.metadata() or {})["about"])
+            written = metadata.pop("sha256")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no dict
-            if _digest(tensors, about) != written:
+            if _digest(tensors, metadata) != written:
                 raise DamagedError("its contents are not those of its checksum")
             groups: Groups = defaultdict(dict)
             for key, tensor in tensors.items():
                 group, name = key.split(".", 1)
                 groups[group][name] = tensor
-            return groups, about
+            return groups, metadata
     except (SafetensorError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise DamagedError("cut short, damaged, or not written by this version of the project") from error
 
 
-def _digest(tensors: dict[str, Tensor], about: dict[str, Any]) -> str:
-    """SHA-256 of names, types, shapes and bytes of `tensors` and of `about`."""
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+def _digest(tensors: dict[str, Tensor], metadata: Mapping[str, Any]) -> str:
+    """SHA-256 of names, types, shapes and bytes of `tensors` and of `metadata`."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)

@@ -45,7 +45,9 @@ def check_saved(variant: str, arguments: dict[str, Any]) -> dict[str, Any]:
     Raises UserError for an unknown variant, or arguments that are not its own.
     """
     found = architecture(variant)
-    return check_value(f"models.{variant}", found.without_pretraining(arguments), signature_schema(found)).model_dump()
+    return check_value(
+        "arguments", found.without_pretraining(arguments), signature_schema(found), "metadata"
+    ).model_dump()
 
 
 def build(variant: str, arguments: dict[str, Any]) -> SegmentationModel:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from stages.evaluate.dice import Counts, count, iou
+from src.dice import Counts, count, iou
 
 WIDTH = 0.02  # of the band along the outline, in diagonals of the photo: the paper's choice for large photos
 

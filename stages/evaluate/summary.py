@@ -7,11 +7,11 @@ import pandas as pd
 from tqdm.contrib.concurrent import thread_map
 
 from src.bootstrap import interval
+from src.dice import Counts, count, dice, iou, mean_iou, precision, recall
 from src.formats.metrics import HEADLINE, PartMetrics, TraitScore
 from src.formats.prepared import TRAITS, NativeMasks
 from src.postprocess import PostprocessParams, clean, threshold_mask, upsample
 from stages.evaluate.boundary import boundary_iou
-from stages.evaluate.dice import Counts, count, dice, iou, mean_iou, precision, recall
 
 
 def score_photos(

@@ -8,9 +8,9 @@ from src.formats.model import load_model, model_path
 from src.formats.predictions import write_cost, write_predictions
 from src.formats.prepared import LABELLED, TEST, read_photos
 from src.formats.split import part_indices, read_split
+from src.inference import PredictParams, predict
 from src.params import read_params
 from stages.predict.cost import measure
-from stages.predict.maps import PredictParams, predict
 
 
 def main(variant: str) -> None:

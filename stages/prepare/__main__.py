@@ -3,8 +3,8 @@
 from src.errors import run_main
 from src.formats.prepared import write_labelled, write_test
 from src.formats.raw import RAW, list_raw
-from src.images import ImageSize, Megapixels
-from src.params import read_params
+from src.images import Megapixels
+from src.params import ImageSize, read_params
 from stages.prepare.arrays import prepare_labelled, prepare_test
 from stages.prepare.traits import TraitParams
 

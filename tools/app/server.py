@@ -6,6 +6,8 @@ from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import cv2
@@ -15,6 +17,7 @@ from src.sources.synthetic.photo import photo as draw
 from tools.app.shelf import Shelf
 
 DRAWN_SEED, DRAWN_SIZE = 99, 800  # another seed than that of params.yaml: no model has seen these
+MAX_CONNECTIONS = 32
 HERE = Path(__file__).parent
 LIBRARY = HERE / "node_modules/onnxruntime-web/dist"  # what npm fetched
 OWN = ("127.0.0.1", "localhost")  # names of this machine that are no other's
@@ -53,7 +56,7 @@ def make_server(port: int, shelf: Shelf) -> ThreadingHTTPServer:
     if not LIBRARY.exists():
         raise UserError(f"{LIBRARY.relative_to(Path.cwd())} is missing; start the page with make app")
     try:
-        return ThreadingHTTPServer((OWN[0], port), partial(Handler, shelf))
+        return Server((OWN[0], port), partial(Handler, shelf))
     except OSError:
         raise UserError(f"port {port} is taken, perhaps by this page; name another with --port") from None
 
@@ -64,20 +67,47 @@ def a_drawn_person(index: int) -> bytes:
     return cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
+class Server(ThreadingHTTPServer):
+    """Answers at most MAX_CONNECTIONS at a time, each in a thread; whoever comes on top of that is hung up on."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.free = BoundedSemaphore(MAX_CONNECTIONS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self.free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.free.release()
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers GET requests, for nothing but what is listed here."""
+
+    timeout = 20  # seconds that a socket may be silent
 
     def __init__(self, shelf: Shelf, *arguments: object) -> None:
         self.shelf = shelf
         super().__init__(*arguments)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
+        try:
+            host, path = urlsplit(f"//{self.headers.get('Host', '')}").hostname, unquote(urlsplit(self.path).path)
+        except ValueError:  # such as [ without its ]
+            self.answer(HTTPStatus.BAD_REQUEST, ".txt", b"this is no address")
+            return
         # A page from elsewhere can give this machine a name of its own and then read what is served here.
-        if urlsplit(f"//{self.headers.get('Host', '')}").hostname not in OWN:
+        if host not in OWN:
             self.answer(HTTPStatus.FORBIDDEN, ".txt", b"this page is for this machine alone")
             return
         try:
-            self.answer(HTTPStatus.OK, *self.content(unquote(urlsplit(self.path).path)))
+            self.answer(HTTPStatus.OK, *self.content(path))
         except (KeyError, FileNotFoundError):
             self.answer(HTTPStatus.NOT_FOUND, ".txt", b"there is no such file or model; reload the page")
         except (ConnectionError, TimeoutError):  # the browser did not wait
@@ -98,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
             model = self.shelf.onnx(name)  # makes it, if it is not there
             if kind == "onnx":
                 return ".onnx", model.read_bytes()
-            return ".json", json.dumps({"threshold": self.shelf.threshold(name)}).encode()
+            return ".json", json.dumps(self.shelf.facts(name)).encode()
         return FILES[path].suffix, FILES[path].read_bytes()
 
     def answer(self, status: HTTPStatus, kind: str, content: bytes) -> None:

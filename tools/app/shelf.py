@@ -7,19 +7,17 @@ from threading import Lock
 from typing import Any
 
 from src.errors import UserError
+from src.formats.metadata import MODELS, STARTERS
 from src.formats.metrics import METRICS, read_metrics
-from src.formats.model import MODELS, STARTERS
 from src.images import Megapixels
 from src.params import PARAMS, read_params
-from src.postprocess import PostprocessParams
-from tools.export.card import facts
-from tools.export.graph import WholeWay, write_onnx
-from tools.export.subject import Subject, read_subject
+from src.predictor import Predictor
+from tools.export.graph import ExportModel, write_onnx
+from tools.find_model import find_model
 
 KEPT = Path(".cache/app")  # the ONNX files
-CODE = ("src/models/*.py", "stages/predict/*.py", "tools/export/*.py")  # what they are made by
+CODE = ("src/models/*.py", "src/inference.py", "tools/export/*.py")  # what they are made by
 KEY = 16  # letters of the hash in their names
-UNKNOWN = 0.5  # the threshold where none was chosen
 ONE_AT_A_TIME = Lock()  # torch exports one model at a time
 
 
@@ -34,7 +32,7 @@ class Shelf:
             if name in self.files:
                 raise UserError(f"{file} and {self.files[name]} would have the same name; rename one of them")
             self.files[name] = file
-        self.subjects: dict[str, tuple[str, Subject]] = {}  # each with the hash of what it was made of
+        self.predictors: dict[str, tuple[str, Predictor]] = {}  # each with the hash of what it was made of
 
     def settings(self) -> dict[str, Any]:
         """What the page needs to begin: the models, the starters first and then the best first, and what limits it."""
@@ -42,7 +40,6 @@ class Shelf:
         names = sorted(self.files, key=lambda name: (self.files[name].parent != STARTERS, -(dice[name] or 0)))
         return {
             "models": [{"name": name, "dice": dice[name]} for name in names],
-            "postprocess": read_params("postprocess", PostprocessParams).model_dump(),
             "max_megapixels": read_params("max_megapixels", Megapixels),
         }
 
@@ -51,11 +48,11 @@ class Shelf:
         own = self.files[name].parent == MODELS and (METRICS / f"{name}.json").exists()
         return read_metrics(name).holdout.dice if own else None
 
-    def threshold(self, name: str) -> float:
-        """From which probability on a pixel is person; raises like `onnx`."""
-        return self.subject(name)[1].threshold or UNKNOWN
+    def facts(self, name: str) -> dict[str, Any]:
+        """How its probabilities become a mask: threshold, smooth_px, min_component_px; raises like `onnx`."""
+        return self.predictor(name)[1].postprocess.model_dump()
 
-    def subject(self, name: str) -> tuple[str, Subject]:
+    def predictor(self, name: str) -> tuple[str, Predictor]:
         """The model as it is now, after a hash of all that it is made of; raises UserError if it cannot be read,
         KeyError if there is none.
         """
@@ -65,23 +62,19 @@ class Shelf:
             made_of.append(METRICS / f"{name}.json")  # which has its threshold
         digests = [digest(path, path.stat().st_mtime_ns, path.stat().st_size) for path in made_of]
         key = hashlib.sha256("".join(digests).encode()).hexdigest()[:KEY]
-        if name not in self.subjects or self.subjects[name][0] != key:
-            self.subjects[name] = key, read_subject(file.stem if file.parent == MODELS else str(file))
-        return self.subjects[name]
+        if name not in self.predictors or self.predictors[name][0] != key:
+            self.predictors[name] = key, find_model(file, "cpu")
+        return self.predictors[name]
 
     def onnx(self, name: str) -> Path:
-        """Its ONNX file, made anew if the model, the params or the code has changed since; raises like `subject`."""
+        """Its ONNX file, made anew if the model, the params or the code has changed since; raises like `predictor`."""
         with ONE_AT_A_TIME:
-            key, subject = self.subject(name)
+            key, predictor = self.predictor(name)
             path = KEPT / f"{name}-{key}.onnx"
             if not path.exists():
                 for old in KEPT.glob(f"{name}-{'?' * KEY}.onnx"):
                     old.unlink()
-                write_onnx(
-                    WholeWay(subject.models, subject.shares, subject.image_size, subject.prediction),
-                    path,
-                    facts(subject),
-                )
+                write_onnx(ExportModel([predictor]), path, {})
         return path
 
 

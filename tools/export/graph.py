@@ -1,11 +1,11 @@
 """A model as one ONNX graph: uint8 RGB photo of any size in, probability map of that size out.
 
 What the pipeline does to a photo on the way from its file to the mask is inside it: `resize_photo` of src/images.py,
-`probability` of stages/predict/maps.py and `upsample` of src/postprocess.py, in operators that ONNX has.
+`probability` of src/inference.py and `upsample` of src/postprocess.py, in operators that ONNX has.
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from fractions import Fraction
 from io import StringIO
@@ -17,30 +17,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from src.files import replacing
-from stages.predict.maps import PredictParams
+from src.predictor import Predictor
 
 OPSET = 18
 PHOTO, PROBABILITY = "photo", "probability"  # names of the graph's input and output
 EXAMPLE = (97, 131)  # height and width of the photo that the graph is traced with; any other is as good
 
 
-class WholeWay(nn.Module):
-    """From a photo, uint8 RGB (H, W, 3), to the probability that a pixel is person, float32 (H, W): the mean of
-    `models`, in which each counts by its share.
+class ExportModel(nn.Module):
+    """From a photo, uint8 RGB (H, W, 3), to the probability that a pixel is person, float32 (H, W).
+
+    It is the mean of that of `predictors`, which differ in nothing but their models; each counts by its share.
     """
 
     larger: Tensor
     back: Tensor
 
-    def __init__(
-        self, models: Iterable[nn.Module], shares: Iterable[Fraction], image_size: int, params: PredictParams
-    ) -> None:
+    def __init__(self, predictors: Sequence[Predictor], shares: Iterable[Fraction] = (Fraction(1),)) -> None:
         super().__init__()
-        self.models, self.size, self.mirror = nn.ModuleList(models), image_size, params.mirror
+        self.models = nn.ModuleList(predictor.model for predictor in predictors)
         self.shares = [float(share) for share in shares]
-        seen = round(image_size * params.scale)
-        self.register_buffer("larger", resize_weights(image_size, seen))
-        self.register_buffer("back", resize_weights(seen, image_size))
+        self.size, self.mirror = predictors[0].image_size, predictors[0].inference.mirror
+        seen = round(self.size * predictors[0].inference.scale)
+        self.register_buffer("larger", resize_weights(self.size, seen))
+        self.register_buffer("back", resize_weights(seen, self.size))
 
     def forward(self, photo: Tensor) -> Tensor:
         height, width = photo.shape[:2]
@@ -85,12 +85,12 @@ def linear(length: Tensor, pixels: Tensor, size: int) -> Tensor:
 
 
 def resize_weights(old: int, new: int) -> Tensor:
-    """(`new`, `old`): what `resized` of stages/predict/maps.py does to a row of `old` pixels."""
+    """(`new`, `old`): what `resized` of src/inference.py does to a row of `old` pixels."""
     row = torch.eye(old)[:, None, None]
     return F.interpolate(row, size=(1, new), mode="bilinear", antialias=True)[:, 0, 0].T.contiguous()
 
 
-def write_onnx(module: WholeWay, path: Path, facts: dict[str, str]) -> None:
+def write_onnx(module: ExportModel, path: Path, facts: dict[str, str]) -> None:
     """Replaces the file by the graph of `module`, weights inside, with `facts` as its metadata."""
     sides = {0: torch.export.Dim("height"), 1: torch.export.Dim("width")}
     example = torch.zeros(*EXAMPLE, 3, dtype=torch.uint8)

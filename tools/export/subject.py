@@ -1,82 +1,66 @@
 """What is exported: the models of a variant, an ensemble or a file, and all that is known about them."""
 
+import hashlib
+import json
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-
-from src.compute import Runtime
 from src.errors import UserError
-from src.formats.metrics import METRICS, Metrics, read_metrics
-from src.formats.model import load_model, model_path
-from src.images import ImageSize, resize_photo
-from src.models import known_variants
-from src.models.blocks import Ensemble
+from src.formats.metadata import MODELS, Metadata, check_metadata, model_path
+from src.models import architecture, known_variants
 from src.params import Name, read_params
-from src.postprocess import AUTO, PostprocessParams, upsample
-from stages.predict.maps import PredictParams, predict
+from src.predictor import Predictor
+from tools.export.graph import OPSET, PHOTO, PROBABILITY
+from tools.find_model import find_model, known_here
+
+EXPORTS = Path("exports")
+CLASSES = {0: "person"}  # the one class that has a probability; all else is background
 
 
 class Subject(NamedTuple):
-    """Models that predict together, and what is known about them.
+    """Models that predict together: each of `files` has one, and a share of the mean; the shares sum up to 1.
 
-    Each of the `files` has a model, its metadata in `abouts`, and how much it counts in `shares`, which sum up to 1.
+    `name` is that of the folder in EXPORTS; `metadata` is that of the whole.
     """
 
     name: str
     files: list[Path]
-    models: list[Ensemble]
+    predictors: list[Predictor]
     shares: list[Fraction]
-    abouts: list[dict[str, Any]]
-    image_size: int
-    prediction: PredictParams
-    threshold: float | None
-    metrics: Metrics | None
-    source: str
-
-    def pipeline(self, photo: np.ndarray) -> np.ndarray:
-        """The probability, float (H, W), that the pipeline finds for each pixel of `photo`, uint8 RGB (H, W, 3)."""
-        small, runtime = resize_photo(photo, self.image_size)[None], Runtime(torch.device("cpu"))
-        maps = [predict(runtime, model, small, self.prediction, self.name)[0].astype(float) for model in self.models]
-        mean = np.average(maps, axis=0, weights=[float(share) for share in self.shares])
-        return upsample(mean.round().astype(np.uint8), *photo.shape[:2]) / 255
+    metadata: Metadata
 
 
-def read_subject(which: str, mirror: bool | None = None) -> Subject:
-    """The variant, ensemble or model file `which`; `mirror` takes the place of `predict.mirror`, unless it is None.
-
-    Raises UserError if there is no such thing.
-    """
-    ensembles = read_params("ensembles", dict[Name, list])
-    own_file = which.endswith(".safetensors")
-    if own_file:
+def read_subject(which: str, changes: dict[str, Any]) -> Subject:
+    """The variant, ensemble or model file `which`, with `changes` to its metadata; raises UserError if it is none."""
+    ensembles, of_all = read_params("ensembles", dict[Name, list]), {}
+    if which in ensembles:
+        shares = shares_of_variants(ensembles)[which]
+        of_all = known_here(which)
+        name, parts = which, {model_path(variant): share for variant, share in shares.items()}
+    elif which in known_variants():
+        name, parts = which, {model_path(which): Fraction(1)}
+    elif which.endswith(".safetensors"):
         if not Path(which).exists():
             raise UserError(f"{which}: there is no such file; give a model file, or the name of a variant")
-        name, parts = Path(which).stem, {Path(which): Fraction(1)}
-    elif which in ensembles or which in known_variants():
-        shares = shares_of_variants(ensembles).get(which, {which: Fraction(1)})
-        name, parts = which, {model_path(variant): share for variant, share in shares.items()}
+        name, parts = name_of_file(Path(which)), {Path(which): Fraction(1)}
     else:
         names = ", ".join([*known_variants(), *ensembles])
         raise UserError(f"there is no variant {which!r}; choose from {names}, or give the path of a model file")
-    loaded = [load_model(file) for file in parts]
-    abouts = [about for _, about in loaded]
-    prediction = read_params("predict", PredictParams)
-    metrics = read_metrics(name) if not own_file and (METRICS / f"{name}.json").exists() else None
-    return Subject(
-        name=name,
-        files=list(parts),
-        models=[model.float() for model, _ in loaded],
-        shares=list(parts.values()),
-        abouts=abouts,
-        image_size=abouts[0].get("image_size") or read_params("image_size", ImageSize),
-        prediction=prediction if mirror is None else prediction.model_copy(update={"mirror": mirror}),
-        threshold=threshold(metrics) or abouts[0].get("threshold"),  # as the demo
-        metrics=metrics,
-        source=abouts[0].get("source") or read_params("source", Name),
-    )
+    predictors = [find_model(file, "cpu", **changes) for file in parts]
+    metadata = check_metadata({**predictors[0].metadata, **of_all, **changes})
+    return Subject(name, list(parts), predictors, list(parts.values()), metadata)
+
+
+def name_of_file(path: Path) -> str:
+    """What the export of a model file is called: no two files have the same name, nor one that of a variant."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", path.stem):
+        raise UserError(f"{path}: a name of letters, digits, _, . and - is needed for its folder; rename the file")
+    if path.parent == MODELS:
+        return path.stem
+    with path.open("rb") as file:
+        return f"{path.stem}-{hashlib.file_digest(file, 'sha256').hexdigest()[:8]}"
 
 
 def shares_of_variants(ensembles: dict[str, list[str]]) -> dict[str, dict[str, Fraction]]:
@@ -91,8 +75,33 @@ def shares_of_variants(ensembles: dict[str, list[str]]) -> dict[str, dict[str, F
     return result
 
 
-def threshold(metrics: Metrics | None) -> float | None:
-    """From which probability on a pixel is person: a fixed one, or what evaluate chose; None if that is not known."""
-    fixed = read_params("postprocess", PostprocessParams).threshold
-    chosen = metrics.threshold if metrics else None
-    return chosen if fixed == AUTO else float(fixed)
+def onnx_facts(subject: Subject) -> dict[str, str]:
+    """What the ONNX file says about itself, as its metadata."""
+    whole = subject.metadata
+    known = {
+        "name": subject.name,
+        "variant": ", ".join(predictor.metadata["variant"] for predictor in subject.predictors),
+        "classes": json.dumps(CLASSES),
+        "threshold": whole.get("threshold"),
+        "image_size": subject.predictors[0].image_size,
+        "mirror": json.dumps(subject.predictors[0].inference.mirror),
+        "scale": subject.predictors[0].inference.scale,
+        "params_hash": whole.get("params_hash"),
+        "photos": whole.get("source"),
+        "photos_license": whole.get("license"),
+        "opset": OPSET,
+        PHOTO: "uint8 RGB, (height, width, 3), upright, any size",
+        PROBABILITY: "float32, (height, width), 0 to 1: that the pixel is person",
+    }
+    return {key: str(value) for key, value in known.items() if value is not None}
+
+
+def config(subject: Subject) -> dict[str, Any]:
+    """What config.json holds."""
+    models = [predictor.metadata for predictor in subject.predictors]
+    return {
+        "architectures": [architecture(metadata["variant"]).__name__ for metadata in models],
+        "id2label": CLASSES,
+        "models": [{"variant": metadata["variant"], "arguments": metadata["arguments"]} for metadata in models],
+        "onnx": onnx_facts(subject),
+    }

@@ -13,7 +13,7 @@ const photos = [];
 const chosen = new Set(); // names of models, in the order in which they were pressed
 const thresholds = new Map(); // by model: where its slider stands
 const cards = new Map(); // by model: its card
-let settings; // what the server says: models, postprocess, max_megapixels
+let settings; // what the server says: models, max_megapixels
 let current; // the photo that is looked at
 let view = "cutout";
 
@@ -91,6 +91,7 @@ function show(photo) {
   for (const { button } of photos) button.setAttribute("aria-pressed", button === photo.button);
   find("#work").hidden = false;
   find("#drop").classList.add("small");
+  document.body.classList.add("has-photo");
   for (const name of chosen) look(name);
 }
 
@@ -117,6 +118,7 @@ function toggle(name) {
   for (const button of find("#models").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", chosen.has(button.value));
   }
+  find("#using").textContent = [...chosen].join(", ");
 }
 
 /** The card of the model `name`, made when it is first asked for. */
@@ -204,8 +206,9 @@ function drawPhoto(name) {
 async function maskOf(name, photo) {
   const { map } = await photo.maps.get(name);
   const { width, height } = photo.pixels;
-  const least = Math.round(settings.postprocess.min_component_px * photo.scale ** 2);
-  return finalMask(map, width, height, thresholds.get(name), { ...settings.postprocess, min_component_px: least });
+  const { smooth_px, min_component_px } = await facts(name);
+  const least = Math.round(min_component_px * photo.scale ** 2);
+  return finalMask(map, width, height, thresholds.get(name), { smooth_px, min_component_px: least });
 }
 
 async function draw(name) {
@@ -337,6 +340,7 @@ async function begin() {
     return complain("There is no model yet: type make repro, or dvc pull train, then reload this page.");
   }
   settings.models.forEach(addModel);
+  find("#choice").open = !matchMedia("(max-width: 40rem)").matches; // a phone's first screen is for the result
   toggle(settings.models[0].name);
   listen();
 }

@@ -1,4 +1,7 @@
-"""From photos to probability maps."""
+"""From photos at the size that a model was trained on to probability maps at that size.
+
+Apart from src/predictor.py, which goes on to masks, so that a change to the clean-up predicts nothing again.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,6 +14,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from src.compute import Runtime
+from src.formats.metadata import Scale
 from src.params import Section
 
 
@@ -18,15 +22,18 @@ class PredictParams(Section):
     """The block `predict` of params.yaml."""
 
     mirror: bool
-    scale: Annotated[float, Field(ge=0.5, le=4)]
+    scale: Scale
     batch_size: Annotated[int, Field(ge=1, le=4096)]
 
 
 def predict(runtime: Runtime, model: nn.Module, photos: np.ndarray, params: PredictParams, name: str) -> np.ndarray:
-    """Probability maps, uint8 (N, H, W), of `photos`, uint8 RGB (N, H, W, 3); 255 is certainly person."""
+    """Probability maps, uint8 (N, H, W), of `photos`, uint8 RGB (N, H, W, 3); 255 is certainly person.
+
+    A progress bar says `name`; there is none if that is empty.
+    """
     maps = np.empty(photos.shape[:3], dtype=np.uint8)
     with (
-        tqdm(total=len(photos), desc=name, unit="photo", disable=None) as bar,
+        tqdm(total=len(photos), desc=name, unit="photo", disable=None if name else True) as bar,
         torch.inference_mode(),
         runtime.autocast(),
     ):

@@ -1,0 +1,108 @@
+"""One way to use a model: a photo in, its mask out.
+
+    from src.predictor import load
+    mask = load("models/starters/efficientnet_unet.safetensors").mask(photo)
+
+`photo` is uint8 RGB (H, W, 3) of any size, and `mask` bool (H, W).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import nn
+
+from src.compute import ComputeParams, Runtime, find_device
+from src.errors import UserError
+from src.formats.metadata import DEFAULTS, Metadata, blaming, check_metadata
+from src.formats.model import load_model
+from src.images import resize_photo
+from src.inference import PredictParams, predict
+from src.postprocess import PostprocessParams, final_mask, upsample
+
+BATCH = 8  # photos that the model sees at a time
+
+
+def load(path: str | Path, device: str = "auto", **changes: Any) -> "Predictor":
+    """The model in the file `path` on `device`: auto (a GPU if there is one), cpu or cuda.
+
+    `changes` take the place of what the file's metadata says, such as `threshold=0.6` or `mirror=False`.
+
+    Raises UserError if it is damaged or no model of this project, or if there is no such device; FileNotFoundError if
+    there is no such file.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
+    path = Path(path)
+    model, metadata = load_model(path)
+    with blaming(path):
+        metadata = check_metadata({**metadata, **changes})
+        if "image_size" not in metadata:
+            raise UserError("metadata: image_size is missing")
+    return Predictor(model, metadata, find_device(ComputeParams.model_construct(device=device, devices=1)))
+
+
+class Predictor:
+    """A model, and all that it takes to get a mask from it.
+
+    It computes in 32 bits, so that a photo has the same mask wherever it is made. Lists of photos of any sizes are seen
+    as a batch.
+    """
+
+    def __init__(self, model: nn.Module, metadata: Metadata, device: str = "cpu") -> None:
+        settings: dict[str, Any] = {**DEFAULTS, **metadata}
+        self.metadata = metadata
+        self.image_size: int = settings["image_size"]
+        self.inference = PredictParams(mirror=settings["mirror"], scale=settings["scale"], batch_size=BATCH)
+        self.postprocess = PostprocessParams(
+            **{name: settings[name] for name in ("threshold", "smooth_px", "min_component_px")}
+        )
+        self.threshold = float(self.postprocess.threshold)
+        self.runtime = Runtime(torch.device(device))
+        self.model = model.to(self.runtime.device).to(memory_format=torch.channels_last)
+
+    @overload
+    def probabilities(self, photo: np.ndarray) -> np.ndarray: ...
+    @overload
+    def probabilities(self, photo: Sequence[np.ndarray]) -> list[np.ndarray]: ...
+    def probabilities(self, photo: np.ndarray | Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+        """How probably each pixel of `photo`, uint8 RGB (H, W, 3), is person: float32 (H, W), in steps of 1/255.
+
+        A list of them for a list of photos. Raises ValueError for anything that is no such photo.
+        """
+        photos = _as_list(photo)
+        sized = zip(self.maps(photos), photos, strict=True)
+        found = [upsample(one, *shown.shape[:2]) / np.float32(255) for one, shown in sized]
+        return found[0] if photos is not photo else found
+
+    @overload
+    def mask(self, photo: np.ndarray) -> np.ndarray: ...
+    @overload
+    def mask(self, photo: Sequence[np.ndarray]) -> list[np.ndarray]: ...
+    def mask(self, photo: np.ndarray | Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+        """Which pixels of `photo`, uint8 RGB (H, W, 3), are person: bool (H, W), after the clean-up.
+
+        A list of them for a list of photos. Raises ValueError for anything that is no such photo.
+        """
+        photos = _as_list(photo)
+        found = [self.clean_mask(*pair) for pair in zip(self.maps(photos), (p.shape[:2] for p in photos), strict=True)]
+        return found[0] if photos is not photo else found
+
+    def maps(self, photos: Sequence[np.ndarray]) -> np.ndarray:
+        """Probability maps of `photos` at the model's own size: uint8 (N, S, S); 255 is certainly person."""
+        for photo in photos:
+            if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+                raise ValueError(f"a photo must be uint8 RGB (height, width, 3), not {photo.dtype} {photo.shape}")
+        size = self.image_size
+        small = [resize_photo(np.ascontiguousarray(photo), size) for photo in photos]
+        return predict(self.runtime, self.model, np.array(small).reshape(-1, size, size, 3), self.inference, "")
+
+    def clean_mask(self, probability: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """The mask, bool of `shape` (H, W), that a map, uint8 (S, S), of `maps` means."""
+        return final_mask(probability, shape, self.threshold, self.postprocess) > 0
+
+
+def _as_list(photo: np.ndarray | Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    return [photo] if isinstance(photo, np.ndarray) else photo

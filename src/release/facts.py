@@ -1,0 +1,78 @@
+"""What a released model file holds beside its weights, so that it needs nothing else of the project to make a mask."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from src.formats.metadata import Metadata, check_metadata, model_path, read_model
+from src.formats.metrics import Metrics
+from src.formats.tensors import Groups
+
+RELEASED = Path("release/model.safetensors")
+CARD = Path("release/README.md")
+NOT_LEARNED = ("running_mean", "running_var", "num_batches_tracked")  # BatchNorm's own
+SCORES = {
+    *("dice", "dice_low", "dice_high", "iou", "boundary_iou", "precision", "recall", "miou_dataset", "photos", "traits")
+}
+
+
+class License(NamedTuple):
+    """What may be done with what was learned from photos: the Hub's name for it, and a sentence."""
+
+    hub: str
+    words: str
+
+
+LICENSES = {  # by the source of the photos
+    "synthetic": License("mit", "Drawn people: this project's own code draws the photos, under the MIT license."),
+    "kaggle": License("other", "Supervisely's photos of persons, by way of Kaggle: not for commercial use."),
+    "local": License(
+        "other", "Photos of somebody's own: whoever took them, and whoever is on them, says what is allowed."
+    ),
+}
+UNKNOWN = License("other", "Photos of a source that this project does not know; ask whoever made this file.")
+
+
+def release_facts(
+    predict: dict[str, Any], postprocess: dict[str, Any], source: str, metrics: Metrics | None
+) -> dict[str, Any]:
+    """The part of a file's Metadata that is known only here: how to predict, licence, and from `metrics` the threshold
+    that evaluate settled on and the scores on holdout.
+
+    `predict` and `postprocess` are those blocks of params.yaml; `metrics` is what `read_metrics` gives, or None for a
+    model that was not scored.
+    """
+    facts = {
+        "mirror": predict["mirror"],
+        "scale": predict["scale"],
+        "smooth_px": postprocess["smooth_px"],
+        "min_component_px": postprocess["min_component_px"],
+        "source": source,
+        "license": LICENSES.get(source, UNKNOWN).words,
+    }
+    if metrics:
+        score = metrics.holdout.model_dump(include=SCORES)
+        on = f"holdout photos of the same kind, source {source}"
+        facts |= {"threshold": metrics.threshold, "scores": [{"on": on} | score]}
+    return facts
+
+
+def released(variant: str, facts: dict[str, Any]) -> tuple[Groups, Metadata]:
+    """The tensors and metadata of models/VARIANT.safetensors, with `facts` in it; raises as `read_model` does."""
+    groups, metadata = read_model(model_path(variant))
+    return groups, check_metadata({**metadata, **facts, "origin": origin(metadata)})
+
+
+def origin(metadata: Metadata) -> str:
+    """Whose weights training began with; empty for random ones."""
+    if known := metadata.get("origin"):
+        return known
+    if start := metadata.get("start"):
+        return f"the weights in {start['file']}"
+    arguments = metadata["arguments"]
+    return f"ImageNet weights of {arguments['encoder']}" if arguments.get("encoder_weights") == "imagenet" else ""
+
+
+def parameters(groups: Groups) -> int:
+    """How many numbers were learned."""
+    tensors = [(name, tensor) for member in groups.values() for name, tensor in member.items()]
+    return sum(tensor.numel() for name, tensor in tensors if not name.endswith(NOT_LEARNED))

@@ -1,0 +1,167 @@
+"""One way to use a model: what `load` gives is what the demo cuts out and what the release holds; its card."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage
+from huggingface_hub import ModelCard
+
+from src.errors import UserError
+from src.formats.metadata import model_path
+from src.formats.metrics import TraitScore, write_metrics
+from src.formats.model import load_model, save_model
+from src.images import read_photo
+from src.postprocess import PostprocessParams, final_mask
+from src.predictor import load
+from src.release.facts import CARD, RELEASED
+from stages.release import __main__ as release
+from tests.conftest import ROOT, set_params
+from tests.test_export import SIZE, by_pipeline, photo, save
+from tests.workspace import some_metrics
+from tools.demo import __main__ as demo
+from tools.find_model import find_model
+
+STARTER = ROOT / "models/starters/efficientnet_unet.safetensors"
+ASTRONAUT = Path(skimage.__file__).parent / "data/astronaut.png"
+SHAPES = [(150, 97), (41, 200), (64, 64)]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A folder with params.yaml and one scored unet, as the current one."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    set_params(tmp_path, {"release": "unet", "compute.device": "cpu"})
+    save("unet", depth=1)
+    write_metrics("unet", some_metrics(0.3, 0.9, small=TraitScore(dice=0.4321, photos=3)))
+    return tmp_path
+
+
+def test_the_demo_cuts_out_what_load_finds_and_needs_no_photo_to_show_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    demo.main("--model", "models/starters/efficientnet_unet.safetensors")
+    assert "see demo/astronaut-mask.png" in capsys.readouterr().out
+    mask = load(STARTER).mask(read_photo(ASTRONAUT))
+    assert (mask.dtype, mask.shape) == (bool, (512, 512))
+    assert 0.5 < mask.mean() < 0.6  # she fills a little more than half of her portrait
+    assert np.array_equal(cv2.imread("demo/astronaut-mask.png", cv2.IMREAD_GRAYSCALE) > 0, mask)
+
+
+def test_photos_of_any_sizes_are_a_batch(project):
+    predictor = find_model("unet")
+    photos = [photo(*shape) for shape in SHAPES]
+    masks, probabilities = predictor.mask(photos), predictor.probabilities(photos)
+    for image, mask, probability in zip(photos, masks, probabilities, strict=True):
+        assert (mask.dtype, mask.shape) == (bool, image.shape[:2])
+        assert (probability.dtype, probability.shape) == (np.float32, image.shape[:2])
+        assert (mask == predictor.mask(image)).mean() > 0.999
+        assert np.abs(probability - predictor.probabilities(image)).max() < 0.01
+    assert predictor.mask([]) == []
+    assert np.array_equal(predictor.mask(photos[0][:, ::-1]), predictor.mask(photos[0][:, ::-1].copy()))
+
+
+def test_the_file_says_how_its_masks_are_made(project):
+    image = photo(150, 97)
+    for told in ({}, {"mirror": False}, {"scale": 1.25}, {"threshold": 0.7, "smooth_px": 9, "min_component_px": 900}):
+        path = save("unet", about=told, depth=1)
+        probability = by_pipeline(path, image, **{key: told[key] for key in ("mirror", "scale") if key in told})
+        params = PostprocessParams(threshold=0.5, smooth_px=5, min_component_px=50).model_copy(update=told)
+        wanted = final_mask(probability, image.shape[:2], params.threshold, params)
+        assert 0 < wanted.mean() < 1
+        assert np.array_equal(load(path).mask(image), wanted > 0)
+        assert np.array_equal(load(path).probabilities(image), probability / np.float32(255))
+        assert np.array_equal(load(save("unet", depth=1), **told).mask(image), wanted > 0)
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 5), np.uint8), np.zeros((4, 5, 4), np.uint8), np.zeros((4, 5, 3)), np.zeros((0, 5, 3), "u1")]
+)
+def test_what_is_no_photo_is_refused(project, image):
+    with pytest.raises(ValueError, match="a photo must be uint8 RGB"):
+        find_model("unet").mask(image)
+    with pytest.raises(ValueError, match="device must be auto, cpu or cuda"):
+        load(model_path("unet"), device="tpu")
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    {
+        "threshold": [9, 0, -1.0, float("nan"), "x", None],
+        "image_size": [100_000, 1e5, "256", -3, [], None],
+        "scale": [float("inf"), 0, "1"],
+        "smooth_px": [4, -1, 1e9],
+        "members": [3, [3], {"fold": 0}],
+        "arguments": [3, {"width": 10**9}, {"wide": 1}],
+        "variant": ["../unet", "vnet", 3],
+        "loss": [3, "bce"],
+        "source": [3, "a b", "<script>"],
+        "params_hash": [3, ["a"]],
+        "scores": [3, [{"dice": 0.5}], [{"on": "a", "dice": float("nan")}]],
+        "mirror": ["yes", 1],
+    }.items(),
+)
+def test_hostile_metadata_is_one_line_that_names_the_file(project, key, values):
+    for value in values:
+        path = save("unet", about={key: value}, depth=1)
+        with pytest.raises(UserError) as refused:
+            load(path)
+        assert str(refused.value).startswith(f"{path}: ")
+        assert "get it again" in str(refused.value)
+        assert "\n" not in str(refused.value)
+        assert "params.yaml" not in str(refused.value)
+
+
+def test_a_release_needs_nothing_of_the_project(project, monkeypatch):
+    set_params(project, {"predict.mirror": False, "predict.scale": 1.25, "postprocess.smooth_px": 9})
+    release.main()
+    images = [photo(*shape) for shape in SHAPES]
+    wanted = find_model("unet").mask(images)
+    monkeypatch.chdir(project / "release")
+    found = load("model.safetensors").mask(images)
+    assert all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True))
+    known = load("model.safetensors").metadata
+    assert {key: known[key] for key in ("threshold", "mirror", "scale", "smooth_px", "min_component_px")} == {
+        "threshold": 0.3,
+        "mirror": False,
+        "scale": 1.25,
+        "smooth_px": 9,
+        "min_component_px": 50,
+    }
+    assert known["scores"][0]["dice"] == 0.9
+    assert (known["source"], "MIT" in known["license"], known["image_size"]) == ("synthetic", True, SIZE)
+
+
+def test_the_card_shows_what_the_file_holds_and_nothing_in_it_as_a_mark(project):
+    hostile = "<script>alert(1)</script>\n# Title\n| a | [b](c) ![d](e) `f` &lt;"
+    about = {"device": hostile, "weaknesses": hostile, "origin": "an encoder, Apache-2.0", "loss": {hostile: 1}}
+    save("unet", about=about, depth=1)
+    release.main()
+    card = ModelCard.load(CARD)
+    assert (card.data.license, card.data.library_name) == ("mit", "pytorch")
+    assert card.data.eval_results[0].metric_value == 0.9
+    for words in ("The threshold 0.3000", "an encoder, Apache-2.0", "| small person | 0.4321 | 3 |"):
+        assert words in card.text
+    assert card.text.count("&lt;script&gt;alert(1)&lt;/script&gt; \\# Title \\| a \\| \\[b\\](c) \\!\\[d\\]") == 3
+    assert "<script>" not in CARD.read_text()
+    assert "\n# Title" not in CARD.read_text()
+
+
+def test_a_release_that_was_not_trained_is_one_line(project):
+    for name in ("residual_unet", "team"):
+        set_params(project, {"release": name, "ensembles": {"team": ["unet"] * 3}})
+        with pytest.raises(UserError, match=rf"^params\.yaml: release: {name} was not trained; name a variant"):
+            release.main()
+    assert not RELEASED.exists()
+
+
+def test_a_file_that_does_not_say_its_size_is_refused(project):
+    model, known = load_model(model_path("unet"))
+    del known["image_size"]
+    save_model(Path("bare.safetensors"), [model.members[0].state_dict()], known)
+    with pytest.raises(UserError, match=r"^bare\.safetensors: metadata: image_size is missing; get it again$"):
+        load("bare.safetensors")
