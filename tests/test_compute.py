@@ -133,9 +133,9 @@ def bce_dice(logits, target, *, smooth: Smooth):
     return working(logits, target, smooth=smooth)
 """
 MODEL = f"""
-def segment(self, image):
+def forward_normalised(self, image):
     {OUT_OF_MEMORY}
-UNetPlusPlus.segment = segment
+UNetPlusPlus.forward_normalised = segment
 """
 
 
@@ -178,7 +178,7 @@ def test_an_image_too_small_for_the_model_is_refused_before_the_first_step(proje
 @pytest.mark.parametrize("variant", models.known_variants())
 def test_every_variant_trains_on_a_single_photo_of_the_smallest_size(variant):
     model = make(variant).train()
-    size = model.smallest
+    size = model.min_size
     outputs = model(torch.randint(0, 256, (1, 3, size, size), dtype=torch.uint8))
     outputs = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
     sum(output.sum() for output in outputs).backward()
@@ -278,6 +278,7 @@ class TestWhichDevice:
 HOLD = """
 import time
 from src import gpus
+from src.errors import run_main
 def main(*names):
     print(gpus.take_gpu(names), gpus.take_gpu(names), flush=True)
     time.sleep(300)
@@ -353,7 +354,7 @@ def mean_dice(fabric, *_):
 @pytest.mark.slow
 def test_if_the_first_process_fails_the_others_end_too(project):
     project.set(compute__devices=2)
-    add_code(project, "stages/train/validation.py", FAULT)
+    add_code(project, "stages/train/trainer.py", FAULT)
     start = time.monotonic()
     result = project.stage("train", "unet_plus_plus", check=False)
     assert result.returncode != 0

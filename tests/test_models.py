@@ -19,7 +19,7 @@ from src.errors import UserError
 from src.formats.model import load_model, save_model
 from src.losses import build_loss
 from src.models.blocks import LUMA, BilinearResize, bilinear_weights, resize_bilinear
-from stages.train.batches import Dataset
+from stages.train.batches import PhotoBatches
 from stages.train.schedule import TrainParams
 from stages.train.trainer import Trainer
 from tests.conftest import ROOT
@@ -154,7 +154,7 @@ class TestEveryVariant:
 
     def test_overfits_four_photos(self, variant):
         images, masks = scenes()
-        data = Dataset(images, masks, np.arange(4), torch.device("cpu"))
+        data = PhotoBatches(images, masks, np.arange(4), torch.device("cpu"))
         loss = build_loss("bce_dice", {"smooth": 1.0})
         changes = {"epochs": 60, "batch_size": 4, "learning_rate": 0.01, "ema_decay": 0.9, "patience": 0}
         trainer = Trainer(
@@ -435,7 +435,7 @@ class TestEfficientNet:
 
     def test_a_size_that_a_transformer_does_not_take_is_one_line(self):
         model = make("efficientnet_unet", encoder="swin_tiny_patch4_window7_224")
-        assert model.segment(torch.zeros(1, 3, 224, 224)).shape == (1, 1, 224, 224)
+        assert model.forward_normalised(torch.zeros(1, 3, 224, 224)).shape == (1, 1, 224, 224)
         with pytest.raises(UserError, match=r"image_size does not suit efficientnet_unet.encoder: .*\(224\)") as error:
             model(photos(1, 3, 96, 96))
         assert "\n" not in str(error.value)

@@ -13,10 +13,10 @@ from src import models
 from src.errors import UserError
 from src.losses import build_loss
 from stages.train.augment import Augment, AugmentParams, noisy
-from stages.train.batches import Dataset, seed_for, shuffled
+from stages.train.batches import PhotoBatches, seed_for, shuffled
 from stages.train.checkpoint import Checkpoint
 from stages.train.cuda_graphs import record_graphs
-from stages.train.ema import decay_at, share_batch_statistics
+from stages.train.ema import decay_at, to_sync_batchnorm
 from stages.train.schedule import TrainParams, warmup_cosine
 from stages.train.trainer import Trainer
 from tests.conftest import ROOT, photo_and_mask
@@ -34,7 +34,7 @@ def photos_and_masks(count, size=32):
 
 def dataset(count, first=0):
     photos, masks = photos_and_masks(first + count)
-    return Dataset(photos, masks, np.arange(first, first + count), torch.device("cpu"))
+    return PhotoBatches(photos, masks, np.arange(first, first + count), torch.device("cpu"))
 
 
 def trainer(*, log=None, checkpoint=None, fabric=None, loss=None, final_loss=None, train=None, val=None, **params):
@@ -135,7 +135,7 @@ class TestRandomness:
         photos, masks = photos_and_masks(9)
         parts = shuffled(6, 0).split(4)
         held, streamed = (
-            list(Dataset(photos, masks, np.arange(2, 8), torch.device("cpu"), resident).batches(parts))
+            list(PhotoBatches(photos, masks, np.arange(2, 8), torch.device("cpu"), resident).batches(parts))
             for resident in (True, False)
         )
         assert [len(batch[0]) for batch in held] == [4, 2]
@@ -229,7 +229,7 @@ class TestTrainer:
 
     def test_a_validation_part_without_a_person_is_refused(self):
         photos, masks = photos_and_masks(4)
-        val = Dataset(photos, 0 * masks, np.arange(4), torch.device("cpu"))
+        val = PhotoBatches(photos, 0 * masks, np.arange(4), torch.device("cpu"))
         with pytest.raises(UserError, match="no val photo shows a person"):
             trainer(val=val)
 
@@ -330,6 +330,6 @@ def test_few_photos_on_each_of_several_gpus_share_their_statistics(batch_size, s
     fabric = SimpleNamespace(world_size=8, device=torch.device("cuda"))  # what decides; eight GPUs are not at hand
     model = models.build("unet", MODEL)
     names = set(model.state_dict())
-    made = share_batch_statistics(fabric, model, batch_size)
+    made = to_sync_batchnorm(fabric, model, batch_size)
     assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in made.modules()) == shared
     assert set(made.state_dict()) == names

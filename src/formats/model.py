@@ -14,7 +14,7 @@ from torch import Tensor
 from src.errors import UserError
 from src.formats.tensors import DamagedError, Groups, read_tensors, write_tensors
 from src.models import build, check_saved
-from src.models.blocks import Ensemble
+from src.models.blocks import FoldEnsemble
 
 MODELS = Path("models")
 STARTERS = MODELS / "starters"  # the models that git holds
@@ -42,7 +42,7 @@ def is_model(path: Path) -> bool:
         raise UserError(f"{path} is not a whole safetensors file; get it again") from None
 
 
-def load_model(path: Path) -> tuple[Ensemble, dict[str, Any]]:
+def load_model(path: Path) -> tuple[FoldEnsemble, dict[str, Any]]:
     """The models in `path`, rebuilt from the file alone, in eval mode, and what its metadata says about them.
 
     Their weights are float32; a file may hold them as float16, which takes half the space.
@@ -57,7 +57,7 @@ def load_model(path: Path) -> tuple[Ensemble, dict[str, Any]]:
     try:
         members, about = read_tensors(path)
         members = {number: _in_full(member) for number, member in members.items()}
-        arguments = check_saved(about["variant"], about["arguments"])
+        arguments = check_saved(about["variant"], about["arguments"], "metadata")
         _check_weights(members, about["variant"], arguments)
     except (DamagedError, UserError) as error:
         raise UserError(f"{path}: {error}; {again}") from None
@@ -66,7 +66,7 @@ def load_model(path: Path) -> tuple[Ensemble, dict[str, Any]]:
     models = [build(about["variant"], arguments) for _ in members]
     for number, model in enumerate(models):
         model.load_state_dict(members[str(number)])
-    return Ensemble(models).eval(), about
+    return FoldEnsemble(models).eval(), about
 
 
 def _check_weights(members: Groups, variant: str, arguments: dict[str, Any]) -> None:

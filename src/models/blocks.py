@@ -25,11 +25,11 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow and OpenCV take as gre
 class SegmentationModel(nn.Module):
     """A model takes photos, uint8 RGB (N, 3, H, W) of any size, and returns logits (N, 1, H, W).
 
-    A subclass sets `multiple` and writes `segment`. While training, a deeply supervised model returns a tuple of logits
-    of that shape, the main one first; `deep_supervision` holds their weights in the loss.
+    A subclass sets `output_stride` and writes `forward_normalised`. While training, a deeply supervised model returns a
+    tuple of logits of that shape, the main one first; `deep_supervision` holds their weights in the loss.
     """
 
-    multiple = 1  # `segment` is given heights and widths that are multiples of this
+    output_stride = 1  # `forward_normalised` is given heights and widths that are multiples of this
     deep_supervision: tuple[float, ...] = (1.0,)
     mean: Tensor
     std: Tensor
@@ -50,12 +50,12 @@ class SegmentationModel(nn.Module):
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
 
     @property
-    def smallest(self) -> int:
+    def min_size(self) -> int:
         """The smallest height and width to train at: the deepest maps are then 2 x 2, as BatchNorm wants more than one
         value of each channel, even of a single photo."""
-        return 2 * self.multiple
+        return 2 * self.output_stride
 
-    def segment(self, image: Tensor) -> Logits:
+    def forward_normalised(self, image: Tensor) -> Logits:
         """Logits (N, 1, H, W) for normalised images, float (N, channels, H, W); a tuple if deeply supervised."""
         raise NotImplementedError
 
@@ -67,8 +67,8 @@ class SegmentationModel(nn.Module):
             image = (image - self.mean.mean()) / self.std.mean()
         else:
             image = (image - self.mean) / self.std
-        image = pad_to_multiple(image, self.multiple).contiguous(memory_format=torch.channels_last)
-        logits = self.segment(image)
+        image = pad_to_multiple(image, self.output_stride).contiguous(memory_format=torch.channels_last)
+        logits = self.forward_normalised(image)
         if isinstance(logits, Tensor):
             return logits[..., :height, :width]
         return tuple(output[..., :height, :width] for output in logits)
@@ -89,8 +89,8 @@ class SegmentationModel(nn.Module):
         return arguments
 
 
-class Ensemble(nn.Module):
-    """Models that predict together: their mean probability, as logits (N, 1, H, W), of photos like a single one's."""
+class FoldEnsemble(nn.Module):
+    """The models of a training's folds: takes photos as one model does, returns the logits of the mean probability."""
 
     def __init__(self, members: list[SegmentationModel]) -> None:
         super().__init__()

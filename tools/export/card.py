@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from src.models import architecture
+from src.models import model_class
 from tools.export.graph import OPSET, PHOTO, PROBABILITY
 from tools.export.subject import Subject
 
@@ -54,7 +54,7 @@ def facts(subject: Subject) -> dict[str, str]:
 def config(subject: Subject) -> str:
     """The text of config.json."""
     content = {
-        "architectures": [architecture(about["variant"]).__name__ for about in subject.abouts],
+        "architectures": [model_class(about["variant"]).__name__ for about in subject.abouts],
         "id2label": CLASSES,
         "models": [{key: about[key] for key in ("variant", "arguments")} for about in subject.abouts],
         "onnx": facts(subject),

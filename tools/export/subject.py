@@ -13,7 +13,7 @@ from src.formats.metrics import METRICS, read_metrics
 from src.formats.model import load_model, model_path
 from src.images import ImageSize, resize_photo
 from src.models import known_variants
-from src.models.blocks import Ensemble
+from src.models.blocks import FoldEnsemble
 from src.params import Name, read_params
 from src.postprocess import AUTO, PostprocessParams, upsample
 from stages.predict.maps import PredictParams, predict
@@ -27,7 +27,7 @@ class Subject(NamedTuple):
 
     name: str
     files: list[Path]
-    models: list[Ensemble]
+    models: list[FoldEnsemble]
     shares: list[Fraction]
     abouts: list[dict[str, Any]]
     image_size: int
