@@ -8,7 +8,6 @@ import pytest
 import timm
 import torch
 import yaml
-from lightning_fabric import Fabric
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
@@ -17,12 +16,10 @@ from torch.nn import functional as F
 from src import models
 from src.errors import UserError
 from src.formats.model import load_model, save_model
-from src.losses import build_loss
-from src.models.blocks import LUMA, BilinearResize, bilinear_weights, resize_bilinear
+from src.models.blocks import LUMA, BilinearResize, FoldEnsemble, bilinear_weights, resize_bilinear
 from stages.train.batches import PhotoBatches
-from stages.train.schedule import TrainParams
-from stages.train.trainer import Trainer
 from tests.conftest import ROOT
+from tests.test_training import trainer
 
 SMALL = {
     "unet_paper": {"width": 8, "depth": 3},
@@ -40,7 +37,6 @@ SMALL = {
     },
 }
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-TRAIN = TrainParams(**PARAMS["cpu"]["train"])
 
 
 def make(variant, seed=0, **changes):
@@ -155,20 +151,8 @@ class TestEveryVariant:
     def test_overfits_four_photos(self, variant):
         images, masks = scenes()
         data = PhotoBatches(images, masks, np.arange(4), torch.device("cpu"))
-        loss = build_loss("bce_dice", {"smooth": 1.0})
-        changes = {"epochs": 60, "batch_size": 4, "learning_rate": 0.01, "ema_decay": 0.9, "patience": 0}
-        trainer = Trainer(
-            Fabric(accelerator="cpu", devices=1),
-            make(variant),
-            train=data,
-            val=data,
-            loss=loss,
-            final_loss=loss,
-            augment=lambda photos, masks: (photos, masks),
-            params=TRAIN.model_copy(update=changes),
-            seed=0,
-        )
-        assert trainer.fit().dice > 0.95
+        changes = {"epochs": 60, "batch_size": 4, "learning_rate": 0.01, "ema_decay": 0.9}
+        assert trainer(make(variant), train=data, val=data, **changes).fit().dice > 0.95
 
     def test_gray_model_sees_no_colour(self, variant):
         colour, gray = colours_of_whole_greys()
@@ -182,6 +166,40 @@ class TestEveryVariant:
         assert variant in PARAMS["variants"]
         for budget in ("cpu", "gpu"):
             models.check_arguments(variant, PARAMS["models"][variant], PARAMS[budget]["models"][variant], budget)
+
+
+class Constant(nn.Module):
+    def __init__(self, logit):
+        super().__init__()
+        self.logit = logit
+
+    def forward(self, photos):
+        return torch.full((len(photos), 1, 1, 1), self.logit)
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"), [([2.0], 2.0), ([2.0, -1.0], 0.2960), ([99.0, 99.0], 13.82), ([-99.0, -99.0], -13.82)]
+)
+def test_folds_predict_their_mean_probability(members, expected):
+    found = FoldEnsemble([Constant(logit) for logit in members])(photos(1, 3, 1, 1))
+    assert found.item() == pytest.approx(expected, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arguments": {"width": "wide"}}, "arguments.width: input should be a valid integer, got 'wide'"),
+        ({"variant": "unett"}, "variant: there is no 'unett'; choose from attention_unet"),
+    ],
+)
+def test_what_a_model_file_says_wrongly_is_not_blamed_on_params(changes, message, tmp_path):
+    about = {"variant": "unet", "arguments": BATCH_NORM | SMALL["unet"]}
+    save_model(tmp_path / "model.safetensors", [], about | changes)
+    with pytest.raises(UserError) as error:
+        load_model(tmp_path / "model.safetensors")
+    assert message in str(error.value)
+    assert str(error.value).startswith(str(tmp_path))
+    assert "params.yaml" not in str(error.value)
 
 
 @pytest.fixture

@@ -98,3 +98,10 @@ def seed_for(*key: int) -> int:
 def shuffled(count: int, *key: int) -> Tensor:
     """A permutation of 0 to `count` - 1 that depends on `key` alone, int64 (count,)."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed_for(*key)))
+
+
+def micro_batches(order: Tensor, step: int, accumulate: int, rank: int, world: int) -> list[Tensor]:
+    """The share of process `rank` among `world` in `order`, int64 (N,), as micro-batches, of which a step of `step`
+    photos accumulates `accumulate`; those that do not fill a last step are left out."""
+    steps = order[: len(order) // step * step].split(step)
+    return [places for whole in steps for places in whole[rank::world].chunk(accumulate)]

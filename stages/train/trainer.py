@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from src.losses import Loss
 from src.models.blocks import Logits, SegmentationModel
-from stages.train.batches import PERSON, Batch, PhotoBatches, seed_for, shuffled
+from stages.train.batches import PERSON, Batch, PhotoBatches, micro_batches, seed_for, shuffled
 from stages.train.checkpoint import Checkpoint, State, load_optimizer_tensors, optimizer_tensors
 from stages.train.checks import check_finite, check_run
 from stages.train.cuda_graphs import can_record, record_graphs
@@ -107,23 +107,25 @@ class Trainer:
         rates = [learning_rate(self.params, epoch, step, self.steps) for step in range(self.steps)]
         # On the device, and read once an epoch is over: reading one makes the CPU wait for the GPU.
         losses, norms = torch.zeros(2, self.steps, device=self.fabric.device)
-        batches = self.train.batches(self._micro_batches(shuffled(len(self.train), self.seed, epoch)))
+        order, accumulate = shuffled(len(self.train), self.seed, epoch), self.params.accumulate
+        mine = micro_batches(order, self.photos_per_step, accumulate, self.fabric.global_rank, self.fabric.world_size)
+        batches = self.train.batches(mine)
         for step, rate in enumerate(rates):
             for group, share in zip(self.optimizer.param_groups, self.rates, strict=True):
                 group["lr"] = rate * share
-            losses[step], norms[step] = self.train_step(epoch, step, islice(batches, self.params.accumulate))
+            losses[step], norms[step] = self.train_step(epoch, step, islice(batches, accumulate))
             bar.update(self.photos_per_step)
         losses = torch.as_tensor(self.fabric.all_reduce(losses, reduce_op="mean"))
         check_finite(epoch, losses, norms, rates)
         return {"train/loss": float(losses.mean()), "train/learning_rate": rates[-1]}
 
-    def train_step(self, epoch: int, step: int, micro_batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+    def train_step(self, epoch: int, step: int, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
         """Forward, backward and update; returns the loss and the gradient's norm before clipping, on the device."""
         torch.manual_seed(seed_for(self.seed, epoch, step, self.fabric.global_rank))
         loss = self.loss if epoch < self.params.epochs - self.params.final_epochs else self.final_loss
         total = torch.zeros((), device=self.fabric.device)
         self.optimizer.zero_grad()
-        for number, batch in enumerate(micro_batches, start=1):
+        for number, batch in enumerate(batches, start=1):
             photos, masks = self.augment(*batch)
             target = masks / 255 if self.params.soft_targets else (masks >= PERSON).float()
             with self.fabric.no_backward_sync(self.model, enabled=number < self.params.accumulate):
@@ -154,12 +156,6 @@ class Trainer:
 
     def _patience_is_out(self) -> bool:
         return 0 < self.params.patience <= self.epoch - 1 - self.best.epoch
-
-    def _micro_batches(self, order: Tensor) -> list[Tensor]:
-        """This process's share of each step of an epoch in `order`, cut into the micro-batches that it accumulates."""
-        rank, world = self.fabric.global_rank, self.fabric.world_size
-        steps = order[: self.steps * self.photos_per_step].split(self.photos_per_step)
-        return [places for step in steps for places in step[rank::world].chunk(self.params.accumulate)]
 
     def _state(self) -> State:
         """All that the next epoch depends on."""
