@@ -85,7 +85,7 @@ class SegmentationModel(nn.Module):
 
     @staticmethod
     def without_pretraining(arguments: dict[str, Any]) -> dict[str, Any]:
-        """`arguments` changed so that building the model fetches no weights, for a model whose weights are at hand."""
+        """`arguments` changed so that building the model downloads no weights, since others will replace them."""
         return arguments
 
 
@@ -221,10 +221,8 @@ class BilinearResize(torch.autograd.Function):
 def bilinear_weights(small: int, large: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(`small`, `large`): how much each of `small` pixels in a row counts in each of the `large` it is resized to.
 
-    Built on the device, so that no step waits for a copy. `dtype` is that of the gradient they are multiplied with, so
-    it may be bf16 or fp16. For the scales of u2net and the attention gate, 2 to 32, the weights are odd multiples of
-    1/4 to 1/64, which 8 significant bits hold exactly. For other scales bf16 rounds a weight by up to 2**-9 of its
-    value, no more than it has rounded the gradient itself.
+    Built on the device, so that no step waits for a copy. `dtype` is that of the gradient, perhaps bf16 or fp16, which
+    hold the weights of the scales 2 to 32 exactly; those of other scales they round no more than the gradient itself.
     """
     pixels = torch.eye(small, device=device, dtype=torch.float64)
     return F.interpolate(pixels[None], size=large, mode="linear")[0].to(dtype)

@@ -108,9 +108,7 @@ def describe(settings: Settings, fabric: Fabric) -> dict[str, Any]:
 def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
     """The best weights of one training, on the photos of `fold`; its curves and pictures go to `folder`."""
     photos, masks = read_photos(LABELLED), read_soft_masks()
-    (loss,), (final_loss,) = (
-        [build_loss(*item) for item in block.items()] for block in (settings.loss, settings.final_loss)
-    )
+    loss, final_loss = (build_loss(*next(iter(block.items()))) for block in (settings.loss, settings.final_loss))
     torch.manual_seed(seed_for(settings.seed))
     model = begin(settings.variant, settings.arguments, settings.start)
     models.check_image_size(settings.variant, model, photos.shape[1])

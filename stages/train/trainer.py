@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 import torch
@@ -63,7 +64,7 @@ class Trainer:
         self.params, self.seed, self.logger, self.checkpoint = params, seed, logger, checkpoint
         self.photos_per_step = params.batch_size * params.accumulate
         self.steps = len(train) // self.photos_per_step  # of an epoch
-        self.loss, self.final_loss = (deep_supervision(f, model.deep_supervision) for f in (loss, final_loss))
+        self.loss, self.final_loss = (partial(deep_supervision, f, model.deep_supervision) for f in (loss, final_loss))
         model = to_sync_batchnorm(fabric, model, params.batch_size).to(fabric.device)
         model = model.to(memory_format=torch.channels_last)
         self.average = WeightAverage(model, params.ema_decay)
@@ -190,16 +191,12 @@ class Trainer:
         self.fabric.print(f"going on from epoch {self.epoch} of an interrupted run")
 
 
-def deep_supervision(loss: Loss, weights: tuple[float, ...]) -> Callable[[Logits, Tensor], Tensor]:
-    """`loss` as a function of a model's outputs: of the only one, or the sum over several, each times its weight
-    (Lee et al. 2015, "Deeply-Supervised Nets", arXiv 1409.5185)."""
-
-    def of_all(outputs: Logits, target: Tensor) -> Tensor:
-        outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
-        pairs = zip(weights, outputs, strict=True)
-        return torch.stack([weight * loss(logits, target) for weight, logits in pairs]).sum()
-
-    return of_all
+def deep_supervision(loss: Loss, weights: tuple[float, ...], outputs: Logits, target: Tensor) -> Tensor:
+    """`loss` of a model's only output, or the sum over several, each times its weight (Lee et al. 2015, "Deeply-Supervised
+    Nets", arXiv 1409.5185)."""
+    outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
+    pairs = zip(weights, outputs, strict=True)
+    return torch.stack([weight * loss(logits, target) for weight, logits in pairs]).sum()
 
 
 @torch.no_grad()
