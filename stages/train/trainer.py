@@ -192,8 +192,9 @@ class Trainer:
 
 
 def deep_supervision(loss: Loss, weights: tuple[float, ...], outputs: Logits, target: Tensor) -> Tensor:
-    """`loss` of a model's only output, or the sum over several, each times its weight (Lee et al. 2015, "Deeply-Supervised
-    Nets", arXiv 1409.5185)."""
+    """`loss` of a model's only output, or the sum over several, each times its weight (Lee et al. 2015,
+    "Deeply-Supervised Nets", arXiv 1409.5185).
+    """
     outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
     pairs = zip(weights, outputs, strict=True)
     return torch.stack([weight * loss(logits, target) for weight, logits in pairs]).sum()
