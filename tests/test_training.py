@@ -110,6 +110,8 @@ class TestAugmentation:
         inside = np.s_[..., 2:-2, 2:-2]  # at the border the enlarged photo sees what is beyond it
         found = changed(masks.expand(-1, 3, -1, -1), masks, **PLAIN | changes)[1]
         torch.testing.assert_close(found[inside].float(), expected(masks).float()[inside], atol=1, rtol=0)
+        white = torch.full_like(masks, 255)  # and stays so: beyond the edge a photo is mirrored, not black
+        assert torch.equal(changed(white.expand(-1, 3, -1, -1), white, **PLAIN | changes | {"shift": 0.2})[1], white)
 
     @pytest.mark.parametrize(
         ("changes", "low", "high"), [({"shift": 0.25}, 12, 17), ({"rotate_degrees": 30.0}, 7, 9)], ids=str
