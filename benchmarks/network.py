@@ -87,7 +87,7 @@ def conv_backward(*arguments: Any, out_shape: Any, **_: Any) -> int:
 
 @contextmanager
 def determinism(wanted: bool) -> Iterator[None]:
-    """Within it torch is deterministic or not, as `src.compute.settle` would set it."""
+    """Within it torch is deterministic or not, as `src.compute.configure_torch` would set it."""
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(wanted)
     torch.backends.cudnn.benchmark = not wanted

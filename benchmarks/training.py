@@ -32,7 +32,7 @@ from src.images import read_mask, read_photo
 from src.losses import build_loss
 from src.sources.synthetic import Params, fetch
 from stages.train.augment import Augment, AugmentParams
-from stages.train.batches import Dataset
+from stages.train.batches import PhotoBatches
 from stages.train.schedule import TrainParams
 from stages.train.trainer import Trainer
 
@@ -99,7 +99,7 @@ def our_trainer(run: Setting, raw: RawFolder, steps: int) -> Trainer:
     params = run.params
     photos = np.stack([read_photo(path) for path in raw.photos])
     masks = 255 * np.stack([read_mask(path) for path in raw.masks])
-    data = Dataset(photos, masks, np.arange(steps * run.batch_size) % len(photos), run.fabric.device)
+    data = PhotoBatches(photos, masks, np.arange(steps * run.batch_size) % len(photos), run.fabric.device)
     loss = build_loss(params["loss"], params["losses"][params["loss"]])
     return Trainer(
         run.fabric,

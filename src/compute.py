@@ -48,9 +48,9 @@ class Runtime(NamedTuple):
 def one_device(params: ComputeParams) -> Runtime:
     """The device for work that takes seconds and is not spread over several, whatever `params.devices` says.
 
-    A GPU is one that this process has to itself, for which it may have to wait. Raises UserError as `settle` does.
+    A GPU is one that this process has to itself, for which it may have to wait. Raises UserError as configure_torch does.
     """
-    kind, precision = settle(params.model_copy(update={"devices": 1}))
+    kind, precision = configure_torch(params.model_copy(update={"devices": 1}))
     if kind == "cpu":
         if params.threads:
             torch.set_num_threads(params.threads)
@@ -60,7 +60,7 @@ def one_device(params: ComputeParams) -> Runtime:
     return Runtime(device, precision)
 
 
-def settle(params: ComputeParams) -> tuple[Literal["cpu", "cuda"], Precision]:
+def configure_torch(params: ComputeParams) -> tuple[Literal["cpu", "cuda"], Precision]:
     """The kind of device and the precision that `params` means, with torch as deterministic as it asks for.
 
     `device: auto` takes a CUDA GPU, else the CPU. `precision: auto` takes what that has in hardware: bf16 (GPUs from

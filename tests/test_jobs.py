@@ -129,7 +129,7 @@ def test_one_that_fails_is_named_and_the_others_go_on(finished, tmp_path):
     project.set(seed=43)
     model = project.root / "src/models/unet.py"
     working = model.read_text()
-    model.write_text(working + "\n\nUNet.segment = None\n")
+    model.write_text(working + "\n\nUNet.forward_normalised = None\n")
     result = project.run("make", "repro", "JOBS=2", check=False)
     assert result.returncode != 0
     *_, error = (line for line in result.stderr.splitlines() if line.startswith("error: "))

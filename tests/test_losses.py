@@ -11,13 +11,13 @@ from src.losses import build_loss, known_losses
 from tests.conftest import ROOT
 
 BLOCKS = yaml.safe_load((ROOT / "params.yaml").read_text())["losses"]
-# Probabilities 0.5, 0.8, 0.2, 0.5 for the target 1, 1, 0, 0.
-PROBABILITY = torch.tensor([0.5, 0.8, 0.2, 0.5]).view(1, 1, 2, 2)
+# Soft counts: TP 0.5 + 0.8, FN 0.5 + 0.2, FP 0.2 + 0.4.
+PROBABILITY = torch.tensor([0.5, 0.8, 0.2, 0.4]).view(1, 1, 2, 2)
 LOGITS = PROBABILITY.logit()
 TARGET = torch.tensor([1.0, 1.0, 0.0, 0.0]).view(1, 1, 2, 2)
-ENTROPY = [math.log(2), math.log(1 / 0.8), math.log(1 / 0.8), math.log(2)]
+ENTROPY = [math.log(1 / p) for p in (0.5, 0.8, 0.8, 0.6)]
 BCE = sum(ENTROPY) / 4
-DICE = 1 - (2 * 1.3 + 1) / (2.0 + 2 + 1)
+DICE = 1 - (2 * 1.3 + 1) / (1.9 + 2 + 1)
 
 
 @pytest.mark.parametrize(
@@ -30,25 +30,36 @@ DICE = 1 - (2 * 1.3 + 1) / (2.0 + 2 + 1)
             {"bce_weight": 0.3, "dice_weight": 0.7, "person_weight": 3.0, "smooth": 1.0},
             0.3 * (3 * ENTROPY[0] + 3 * ENTROPY[1] + ENTROPY[2] + ENTROPY[3]) / 4 + 0.7 * DICE,
         ),
-        # TP 1.3, FN 0.7, FP 0.7: TI = 2.3 / (1.3 + 0.7 * 0.7 + 0.3 * 0.7 + 1) = 2.3 / 3
-        ("focal_tversky", {"alpha": 0.7, "beta": 0.3, "gamma": 4 / 3, "smooth": 1.0}, (1 - 2.3 / 3) ** 0.75),
+        (
+            "focal_tversky",
+            {"alpha": 0.7, "beta": 0.3, "gamma": 4 / 3, "smooth": 1.0},
+            (1 - 2.3 / (1.3 + 0.7 * 0.7 + 0.3 * 0.6 + 1)) ** 0.75,
+        ),
         # with alpha = beta = 1/2 and gamma 1 it is the Dice loss with half the smoothing
         ("focal_tversky", {"alpha": 0.5, "beta": 0.5, "gamma": 1.0, "smooth": 0.5}, DICE),
     ],
 )
 def test_hand_worked(name, arguments, expected):
-    assert build_loss(name, arguments)(LOGITS, TARGET).item() == pytest.approx(expected, rel=1e-5)
+    loss = build_loss(name, arguments)
+    assert loss(LOGITS, TARGET).item() == pytest.approx(expected, rel=1e-5)
+    # A batch's loss is the mean over its photos.
+    other = loss(-LOGITS, TARGET).item()
+    both = loss(torch.cat([LOGITS, -LOGITS]), torch.cat([TARGET, TARGET])).item()
+    assert both == pytest.approx((expected + other) / 2, rel=1e-5)
 
 
 def test_the_edge_term_is_the_cross_entropy_on_the_band_along_the_outline():
     target = torch.zeros(1, 1, 8, 8)
     target[..., 2:6] = 1  # columns 2 to 5: with a reach of 1, the band is columns 1, 2, 5 and 6
-    logits = torch.zeros(1, 1, 8, 8)
-    logits[..., 2] = 2.0  # right
-    logits[..., 0], logits[..., 3] = 5.0, -5.0  # wrong, but away from the outline, outside and inside
-    only_edge = {"bce_weight": 0.0, "dice_weight": 0.0, "edge_weight": 1.0, "person_weight": 1.0, "smooth": 1.0}
-    value = build_loss("combined_edge", only_edge | {"edge_px": 1})(logits, target)
-    assert value.item() == pytest.approx((3 * math.log(2) + math.log(1 + math.exp(-2))) / 4, rel=1e-5)
+    logits = torch.tensor([5.0, 0, 2, -5, 0, 0, 0, 0]).expand(1, 1, 8, 8)
+    right, wrong, unsure = (math.log(1 + math.exp(x)) for x in (-2, 5, 0))
+    entropy = [wrong, unsure, 3 * right, 3 * wrong, 3 * unsure, 3 * unsure, unsure, unsure]
+    probability = logits[0, 0, 0].sigmoid()
+    dice = 1 - (2 * 8 * probability[2:6].sum().item() + 1) / (8 * probability.sum().item() + 8 * 4 + 1)
+    weights = {"bce_weight": 0.5, "dice_weight": 0.25, "edge_weight": 2.0, "person_weight": 3.0, "smooth": 1.0}
+    value = build_loss("combined_edge", weights | {"edge_px": 1})(logits, target).item()
+    edge = sum(entropy[column] for column in (1, 2, 5, 6)) / 4
+    assert value == pytest.approx(0.5 * sum(entropy) / 8 + 0.25 * dice + 2 * edge, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", known_losses())
@@ -65,7 +76,7 @@ class TestEveryLoss:
         target = (torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.6).float()
         perfect, unsure, inverted = (loss(scale * (2 * target - 1), target).item() for scale in (20.0, 0.0, -20.0))
         assert 0 <= perfect < unsure < inverted
-        assert perfect < 0.01
+        assert perfect < 1e-4
 
     @pytest.mark.parametrize("fill", [0.0, 1.0])
     @pytest.mark.parametrize("scale", [-30.0, 0.0, 30.0])
@@ -86,12 +97,15 @@ class TestEveryLoss:
         assert loss(logits - 0.1 * logits.grad, TARGET) < before
 
 
-def test_unknown_losses_and_arguments_are_named():
-    with pytest.raises(UserError, match="there is no 'dise'; choose one of bce, bce_dice"):
-        build_loss("dise", {})
-    with pytest.raises(UserError, match=r"losses\.bce_dice\.smooth: field required"):
-        build_loss("bce_dice", {})
-    with pytest.raises(UserError, match=r"losses\.bce_dice\.smooth: input should be greater than 0, got -1"):
-        build_loss("bce_dice", {"smooth": -1.0})
-    with pytest.raises(UserError, match=r"losses\.bce\.alpha: extra inputs"):
-        build_loss("bce", {"alpha": 1.0})
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("dise", {}, "there is no 'dise'; choose one of bce, bce_dice"),
+        ("bce_dice", {}, r"losses\.bce_dice\.smooth: field required"),
+        ("bce_dice", {"smooth": -1.0}, r"losses\.bce_dice\.smooth: input should be greater than 0, got -1"),
+        ("bce", {"alpha": 1.0}, r"losses\.bce\.alpha: extra inputs"),
+    ],
+)
+def test_unknown_losses_and_arguments_are_named(name, arguments, message):
+    with pytest.raises(UserError, match=message):
+        build_loss(name, arguments)

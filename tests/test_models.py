@@ -8,7 +8,6 @@ import pytest
 import timm
 import torch
 import yaml
-from lightning_fabric import Fabric
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
@@ -17,12 +16,10 @@ from torch.nn import functional as F
 from src import models
 from src.errors import UserError
 from src.formats.model import load_model, save_model
-from src.losses import build_loss
-from src.models.blocks import LUMA, BilinearResize, bilinear_weights, resize_bilinear
-from stages.train.batches import Dataset
-from stages.train.schedule import TrainParams
-from stages.train.trainer import Trainer
+from src.models.blocks import LUMA, BilinearResize, FoldEnsemble, bilinear_weights, resize_bilinear
+from stages.train.batches import PhotoBatches
 from tests.conftest import ROOT
+from tests.test_training import trainer
 
 SMALL = {
     "unet_paper": {"width": 8, "depth": 3},
@@ -40,7 +37,6 @@ SMALL = {
     },
 }
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-TRAIN = TrainParams(**PARAMS["cpu"]["train"])
 
 
 def make(variant, seed=0, **changes):
@@ -154,21 +150,9 @@ class TestEveryVariant:
 
     def test_overfits_four_photos(self, variant):
         images, masks = scenes()
-        data = Dataset(images, masks, np.arange(4), torch.device("cpu"))
-        loss = build_loss("bce_dice", {"smooth": 1.0})
-        changes = {"epochs": 60, "batch_size": 4, "learning_rate": 0.01, "ema_decay": 0.9, "patience": 0}
-        trainer = Trainer(
-            Fabric(accelerator="cpu", devices=1),
-            make(variant),
-            train=data,
-            val=data,
-            loss=loss,
-            final_loss=loss,
-            augment=lambda photos, masks: (photos, masks),
-            params=TRAIN.model_copy(update=changes),
-            seed=0,
-        )
-        assert trainer.fit().dice > 0.95
+        data = PhotoBatches(images, masks, np.arange(4), torch.device("cpu"))
+        changes = {"epochs": 60, "batch_size": 4, "learning_rate": 0.01, "ema_decay": 0.9}
+        assert trainer(make(variant), train=data, val=data, **changes).fit().dice > 0.95
 
     def test_gray_model_sees_no_colour(self, variant):
         colour, gray = colours_of_whole_greys()
@@ -182,6 +166,40 @@ class TestEveryVariant:
         assert variant in PARAMS["variants"]
         for budget in ("cpu", "gpu"):
             models.check_arguments(variant, PARAMS["models"][variant], PARAMS[budget]["models"][variant], budget)
+
+
+class Constant(nn.Module):
+    def __init__(self, logit):
+        super().__init__()
+        self.logit = logit
+
+    def forward(self, photos):
+        return torch.full((len(photos), 1, 1, 1), self.logit)
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"), [([2.0], 2.0), ([2.0, -1.0], 0.3017), ([99.0, 99.0], 13.82), ([-99.0, -99.0], -13.82)]
+)
+def test_folds_predict_their_mean_probability(members, expected):
+    found = FoldEnsemble([Constant(logit) for logit in members])(photos(1, 3, 1, 1))
+    assert found.item() == pytest.approx(expected, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arguments": {"width": "wide"}}, "arguments.width: input should be a valid integer, got 'wide'"),
+        ({"variant": "unett"}, "variant: there is no 'unett'; choose from attention_unet"),
+    ],
+)
+def test_what_a_model_file_says_wrongly_is_not_blamed_on_params(changes, message, tmp_path):
+    about = {"variant": "unet", "arguments": BATCH_NORM | SMALL["unet"]}
+    save_model(tmp_path / "model.safetensors", [], about | changes)
+    with pytest.raises(UserError) as error:
+        load_model(tmp_path / "model.safetensors")
+    assert message in str(error.value)
+    assert str(error.value).startswith(str(tmp_path))
+    assert "params.yaml" not in str(error.value)
 
 
 @pytest.fixture
@@ -218,29 +236,17 @@ def native(x, height, width):
 
 
 class TestResize:
-    SIZES = pytest.mark.parametrize(
-        ("size", "new"),
-        [
-            pytest.param((8, 12), (16, 24), id="twice"),
-            pytest.param((2, 3), (64, 96), id="32 times"),
-            pytest.param((5, 7), (13, 9), id="odd, up"),
-            pytest.param((13, 10), (5, 7), id="odd, down"),
-            pytest.param((6, 9), (11, 4), id="up and down"),
-            pytest.param((1, 5), (4, 5), id="from one pixel"),
-        ],
-    )
-
     def batch(self, channels, size):
         x = torch.randn(2, channels, *size, generator=torch.Generator().manual_seed(0))
         return x.contiguous(memory_format=torch.channels_last)
 
-    @SIZES
+    @pytest.mark.parametrize("size", [(8, 12), (2, 3), (5, 7), (13, 10), (1, 5)])
+    @pytest.mark.parametrize("new", [(16, 24), (64, 96), (13, 9), (5, 7), (11, 4)])
     @pytest.mark.parametrize("channels", [1, 3])
-    @pytest.mark.parametrize("resize", [BilinearResize.apply, resize_bilinear])
-    def test_numbers_and_gradients_are_those_of_interpolate(self, resize, channels, size, new):
+    def test_numbers_and_gradients_are_those_of_interpolate(self, channels, size, new):
         x, beside = self.batch(channels, size), self.batch(channels, new)
         expected = resized_with_gradient(native, x, new, beside)
-        result = resized_with_gradient(resize, x, new, beside)
+        result = resized_with_gradient(BilinearResize.apply, x, new, beside)
         for ours, theirs in zip(result, expected, strict=True):
             size_of_sums = max(1.0, theirs.abs().max().item())  # thousands of numbers, which cancel in places
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5 * size_of_sums)
@@ -268,19 +274,16 @@ class TestResize:
         assert torch.equal(bilinear_weights(6, 6 * scale, cpu, dtype).double(), weights)
         assert torch.equal(weights.sum(dim=0), torch.ones(6 * scale, dtype=torch.float64))
 
-    def test_training_goes_on_after_inference_mode(self):
-        x, beside = self.batch(3, (9, 9)), self.batch(3, (17, 17))
-        with torch.inference_mode():
-            BilinearResize.apply(x, 17, 17)
-        expected = resized_with_gradient(native, x, (17, 17), beside)
-        torch.testing.assert_close(resized_with_gradient(BilinearResize.apply, x, (17, 17), beside), expected)
-
     @pytest.mark.filterwarnings("error:Dynamo")
-    def test_compiles_in_one_piece(self):
-        x, beside = self.batch(3, (8, 8)), self.batch(3, (16, 16))
-        compiled = torch.compile(BilinearResize.apply, fullgraph=True, backend="aot_eager")
-        expected = resized_with_gradient(native, x, (16, 16), beside)
-        torch.testing.assert_close(resized_with_gradient(compiled, x, (16, 16), beside), expected)
+    @pytest.mark.parametrize("compiled", [True, False])
+    def test_it_compiles_in_one_piece_and_trains_after_inference_mode(self, compiled):
+        resize, x, beside = BilinearResize.apply, self.batch(3, (9, 9)), self.batch(3, (17, 17))
+        with torch.inference_mode():
+            resize(x, 17, 17)
+        if compiled:
+            resize = torch.compile(resize, fullgraph=True, backend="aot_eager")
+        expected = resized_with_gradient(native, x, (17, 17), beside)
+        torch.testing.assert_close(resized_with_gradient(resize, x, (17, 17), beside), expected)
 
     @pytest.mark.parametrize("variant", models.known_variants())
     def test_no_variant_gathers_on_a_deterministic_gpu(self, variant, deterministic):
@@ -361,17 +364,6 @@ def test_parameters_at_full_width(variant, arguments, expected):
     assert sum(parameter.numel() for parameter in model.parameters()) == expected
 
 
-@pytest.mark.parametrize(("variant", "omitted"), [("attention_unet", 6_848), ("u2net", 14_400)])
-def test_redundant_biases_are_those_before_batch_norm(variant, omitted):
-    with torch.device("meta"):
-        model = models.build(variant, BATCH_NORM | SMALL[variant] | {"width": 64} | FULL_SHAPE[variant])
-    norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
-    assert sum(layer.num_features for layer in norms) == omitted
-
-
-FULL_SHAPE = {"attention_unet": {"depth": 4}, "u2net": {"small": False}}
-
-
 def test_paper_unet_mirrors_and_crops_in_place():
     """Identity convolutions through the paper's unpadded U-Net give back the photo, pixel for pixel."""
     model = make("unet_paper", batch_norm=False, color="gray", depth=2, width=2)
@@ -435,7 +427,7 @@ class TestEfficientNet:
 
     def test_a_size_that_a_transformer_does_not_take_is_one_line(self):
         model = make("efficientnet_unet", encoder="swin_tiny_patch4_window7_224")
-        assert model.segment(torch.zeros(1, 3, 224, 224)).shape == (1, 1, 224, 224)
+        assert model.forward_normalised(torch.zeros(1, 3, 224, 224)).shape == (1, 1, 224, 224)
         with pytest.raises(UserError, match=r"image_size does not suit efficientnet_unet.encoder: .*\(224\)") as error:
             model(photos(1, 3, 96, 96))
         assert "\n" not in str(error.value)

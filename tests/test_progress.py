@@ -39,6 +39,7 @@ def test_in_a_terminal_every_bar_counts_photos_and_ends_at_all_of_them(project):
 
 PROGRAM = """
 import atexit, threading, time
+from src.errors import run_main
 def main():
     threading.Thread(target=lambda: (time.sleep(0.3), print("the thread"))).start()
     atexit.register(print, "at exit")

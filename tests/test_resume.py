@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from safetensors import SafetensorError
 
+from src.errors import explain
 from stages.train.checkpoint import Checkpoint, State
 
 EPOCHS = 60  # so many, of a fraction of a second each, that a run is still going when the signal comes
@@ -116,21 +119,15 @@ def test_ctrl_c_stops_at_once_with_one_line_and_leaves_no_half_written_out(proje
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_another_run_is_not_picked_up(project):
-    project.repro("split")
-    assert interrupt(project, signal.SIGKILL, 1, "dvc", "repro")
-    project.set(seed=43)
-    assert "going on" not in project.run("dvc", "repro", "train@unet").stdout
-
-
-@pytest.mark.slow
-def test_nor_one_made_with_another_number_of_threads_which_round_differently(project):
+def test_the_checkpoint_of_another_seed_or_another_number_of_threads_is_not_picked_up(project):
     project.set(compute__device="cpu", compute__threads=None)
     project.repro("split")
     train = ("python", "-m", "stages.train", "unet")
     assert interrupt(project, signal.SIGKILL, 1, "env", "OMP_NUM_THREADS=1", *train)
     assert interrupt(project, signal.SIGKILL, 2, "env", "OMP_NUM_THREADS=2", *train)  # the first is the one there was
-    assert len(checkpoints(project)) == 2
+    project.set(seed=43)
+    assert interrupt(project, signal.SIGKILL, 3, "env", "OMP_NUM_THREADS=2", *train)
+    assert len(checkpoints(project)) == 3
 
 
 @pytest.mark.slow
@@ -141,6 +138,20 @@ def test_an_experiment_in_a_temporary_copy_goes_on_too(project):
     assert interrupt(project, signal.SIGKILL, 1, "dvc", "exp", "run", "--temp")
     result = project.run("dvc", "exp", "run", "--temp")
     assert "going on from epoch" in result.stdout
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_checkpoint_of_before(tmp_path):
+    checkpoint = Checkpoint(tmp_path, "key")
+    checkpoint.save(State({"model": {"w": torch.ones(3)}}, {"epoch": 1}))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(SafetensorError) as error:
+            checkpoint.save(State({"model": {"w": torch.ones(100_000)}}, {"epoch": 2}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert explain(error.value) == "error: no room left on the disk; make room and run the same command again"
+    assert checkpoint.load().facts == {"epoch": 1}
 
 
 def test_a_damaged_checkpoint_is_reported_and_ignored(tmp_path, capsys):

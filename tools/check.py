@@ -17,7 +17,7 @@ from src.formats.submission import SubmissionParams
 from src.images import Megapixels
 from src.inference import PredictParams
 from src.losses import build_loss, known_losses
-from src.models import architecture, check_arguments, known_variants
+from src.models import check_arguments, known_variants, model_class
 from src.params import ImageSize, Name, Seed, read_params
 from src.postprocess import PostprocessParams
 from stages.ensemble.mean import Ensembles
@@ -109,11 +109,11 @@ def check_models() -> None:
     one_of("models", read_params("models", dict), known_variants())
     for variant in known_variants():
         with errors_in(f"src/models/{variant}.py"):
-            architecture(variant)
-            sizes = {budget: read_params(f"{budget}.models.{variant}", dict) for budget in BUDGETS}
-            structure = read_params(f"models.{variant}", dict)
-            for budget, size in sizes.items():
-                check_arguments(variant, structure, size, budget)
+            model_class(variant)
+            presets = {budget: read_params(f"{budget}.models.{variant}", dict) for budget in BUDGETS}
+            shared = read_params(f"models.{variant}", dict)
+            for budget, preset in presets.items():
+                check_arguments(variant, shared, preset, budget)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu import project
-from benchmarks.gpu.project import Dataset, Fabric, Run, Stop
+from benchmarks.gpu.project import Fabric, PhotoBatches, Run, Stop
 from benchmarks.gpu.report import Report
 from benchmarks.gpu.runner import Options
 
@@ -55,7 +55,7 @@ def run(report: Report, options: Options) -> None:
                     report.add("bits", compared(variant, precision, data, batch, options))
 
 
-def compared(variant: str, precision: str, data: Dataset, batch: int, options: Options) -> Row:
+def compared(variant: str, precision: str, data: PhotoBatches, batch: int, options: Options) -> Row:
     """Three runs of `variant`, against each other."""
     start = time.perf_counter()
 

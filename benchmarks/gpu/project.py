@@ -34,7 +34,7 @@ from src.models.blocks import SegmentationModel
 from src.params import check_value
 from src.sources.synthetic import Params, fetch
 from stages.train.augment import Augment, AugmentParams
-from stages.train.batches import Dataset
+from stages.train.batches import PhotoBatches
 from stages.train.checkpoint import Checkpoint, optimizer_tensors
 from stages.train.launch import compile_in_place, launch
 from stages.train.schedule import TrainParams
@@ -108,20 +108,20 @@ def compiled(fabric: Fabric, made: SegmentationModel) -> SegmentationModel:
 
 def segment(made: SegmentationModel, images: Tensor) -> Tensor:
     """Logits for normalised images, in whatever memory format they and the weights have."""
-    outputs = made.segment(images)
+    outputs = made.forward_normalised(images)
     return outputs if isinstance(outputs, Tensor) else outputs[0]
 
 
 # Photos
 
 
-def random_photos(count: int, size: int, device: torch.device) -> Dataset:
+def random_photos(count: int, size: int, device: torch.device) -> PhotoBatches:
     """`count` photos of noise whose masks are blocks; no two batches of 16 are the same."""
     rng, different = np.random.default_rng(0), min(count, 128)
     photos = rng.integers(0, 256, (different, size, size, 3), dtype=np.uint8)
     blocks = rng.integers(0, 2, (different, 8, 8), dtype=np.uint8) * 255
     masks = blocks.repeat(size // 8, axis=1).repeat(size // 8, axis=2)
-    return Dataset(photos, masks, np.arange(count) % different, device)
+    return PhotoBatches(photos, masks, np.arange(count) % different, device)
 
 
 def drawn_photos(folder: Path, labelled: int, size: int) -> Path:
@@ -130,7 +130,7 @@ def drawn_photos(folder: Path, labelled: int, size: int) -> Path:
         return fetch(Params(seed=0, labelled=labelled, test=4, size=size, wild=0), folder)
 
 
-def prepared_photos(root: Path, device: torch.device) -> tuple[Dataset, Dataset]:
+def prepared_photos(root: Path, device: torch.device) -> tuple[PhotoBatches, PhotoBatches]:
     """The photos to train and to validate on, of the project at `root` in which `split` has run."""
     folder = root / "data/prepared/labelled"
     photos, masks = np.load(folder / "photos.npy", mmap_mode="r"), np.load(folder / "soft_masks.npy", mmap_mode="r")
@@ -140,7 +140,7 @@ def prepared_photos(root: Path, device: torch.device) -> tuple[Dataset, Dataset]
         fold = choose_folds(read_split(), 1)[0]
     finally:
         os.chdir(here)
-    return Dataset(photos, masks, fold.train, device), Dataset(photos, masks, fold.val, device)
+    return PhotoBatches(photos, masks, fold.train, device), PhotoBatches(photos, masks, fold.val, device)
 
 
 # Training
@@ -184,7 +184,7 @@ class Run:
         self,
         fabric: Fabric,
         made: SegmentationModel,
-        data: tuple[Dataset, Dataset],
+        data: tuple[PhotoBatches, PhotoBatches],
         batch: int,
         *,
         epochs: int = 1,

@@ -71,7 +71,7 @@ class Metadata(TypedDict, total=False):
     start: Start | None
     seed: int
     loss: Settings
-    final_loss: Settings
+    final_loss: Settings | None  # None: nothing took over
     train: Settings
     augment: Settings
     compute: Settings
@@ -79,6 +79,7 @@ class Metadata(TypedDict, total=False):
     precision: Text
     versions: dict[str, Text]
     params_hash: Text
+    data_hash: Text  # of the photos, soft masks and split
     # What is known once a model was scored, of a released file:
     threshold: Annotated[float, Field(gt=0, lt=1)]  # a pixel is person from this probability on
     mirror: bool  # whether the mirror image is predicted too

@@ -15,8 +15,8 @@ from torch import Tensor
 from src.errors import UserError
 from src.formats.metadata import MODELS, STARTERS, Metadata, blaming, model_path, read_model
 from src.formats.tensors import DamagedError, Groups, write_tensors
-from src.models import build, check_saved, known_variants
-from src.models.blocks import Ensemble
+from src.models import build, check_saved
+from src.models.blocks import FoldEnsemble
 
 __all__ = ["MODELS", "STARTERS", "is_model", "load_model", "model_path", "save_model"]
 
@@ -38,7 +38,7 @@ def is_model(path: Path) -> bool:
         raise UserError(f"{path} is not a whole safetensors file; get it again") from None
 
 
-def load_model(path: Path) -> tuple[Ensemble, Metadata]:
+def load_model(path: Path) -> tuple[FoldEnsemble, Metadata]:
     """The models in `path`, rebuilt from the file alone, in eval mode, and its checked metadata.
 
     Their weights are float32; a file may hold them as float16, which takes half the space.
@@ -48,14 +48,12 @@ def load_model(path: Path) -> tuple[Ensemble, Metadata]:
     groups, metadata = read_model(path)
     members = {number: _in_full(member) for number, member in groups.items()}
     with blaming(path):
-        if metadata["variant"] not in known_variants():
-            raise DamagedError(f"there is no src/models/{metadata['variant']}.py for it")
-        arguments = check_saved(metadata["variant"], metadata["arguments"])
+        arguments = check_saved(metadata["variant"], metadata["arguments"], "metadata")
         _check_weights(members, metadata["variant"], arguments)
     models = [build(metadata["variant"], arguments) for _ in members]
     for number, model in enumerate(models):
         model.load_state_dict(members[str(number)])
-    return Ensemble(models).eval(), metadata
+    return FoldEnsemble(models).eval(), metadata
 
 
 def _check_weights(members: Groups, variant: str, arguments: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The architectures, one module each, found by name: the variant `unet` is the model class in `src/models/unet.py`."""
+"""The architectures, one module each, found by name: `unet` is the model class in `src/models/unet.py`."""
 
 import importlib
 from pathlib import Path
@@ -14,51 +14,54 @@ def known_variants() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "blocks"))
 
 
-def architecture(variant: str) -> type[SegmentationModel]:
-    """The model class of `variant`; raises UserError for an unknown one, and for a file without its one class."""
-    if variant not in known_variants():
-        raise UserError(f"params.yaml: variants: there is no {variant!r}; choose from {', '.join(known_variants())}")
-    module = importlib.import_module(f"src.models.{variant}")
+def model_class(architecture: str) -> type[SegmentationModel]:
+    """The model class of `architecture`; raises UserError for an unknown one, and for a file without its one class."""
+    if architecture not in known_variants():
+        names = ", ".join(known_variants())
+        raise UserError(f"params.yaml: variants: there is no {architecture!r}; choose from {names}")
+    module = importlib.import_module(f"src.models.{architecture}")
     found = [
         thing
         for thing in vars(module).values()
         if isinstance(thing, type) and issubclass(thing, SegmentationModel) and thing.__module__ == module.__name__
     ]
     if len(found) != 1:
-        raise UserError(f"src/models/{variant}.py: one class must extend SegmentationModel, but {len(found)} do")
+        raise UserError(f"src/models/{architecture}.py: one class must extend SegmentationModel, but {len(found)} do")
     return found[0]
 
 
-def check_arguments(variant: str, structure: dict[str, Any], size: dict[str, Any], budget: str) -> dict[str, Any]:
-    """The constructor's arguments of `variant`: `models.VARIANT` and `BUDGET.models.VARIANT` of params.yaml together.
+def check_arguments(architecture: str, shared: dict[str, Any], preset: dict[str, Any], budget: str) -> dict[str, Any]:
+    """The constructor's arguments of `architecture`: `models.NAME` of params.yaml, which the budgets share, and
+    `BUDGET.models.NAME`, its preset, together.
 
     Raises UserError for a key that stands in both, and for unknown, missing or ill-typed ones.
     """
-    if both := structure.keys() & size.keys():
-        raise UserError(f"params.yaml: {min(both)} is in models.{variant} and in {budget}.models.{variant}; keep one")
-    return check_value(f"models.{variant}", structure | size, signature_schema(architecture(variant))).model_dump()
+    key = f"models.{architecture}"
+    if both := shared.keys() & preset.keys():
+        raise UserError(f"params.yaml: {min(both)} is in {key} and in {budget}.{key}; keep one")
+    return check_value(key, shared | preset, signature_schema(model_class(architecture))).model_dump()
 
 
-def check_saved(variant: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments that a model file holds, without what is only needed to begin a training.
+def check_saved(architecture: str, arguments: dict[str, Any], where: object) -> dict[str, Any]:
+    """The constructor's arguments that the model file `where` holds, without what is only needed to begin a training.
 
-    Raises UserError for an unknown variant, or arguments that are not its own.
+    Raises UserError that names `where`, for an unknown architecture or arguments that are not its own.
     """
-    found = architecture(variant)
-    return check_value(
-        "arguments", found.without_pretraining(arguments), signature_schema(found), "metadata"
-    ).model_dump()
+    if architecture not in known_variants():
+        raise UserError(f"{where}: variant: there is no {architecture!r}; choose from {', '.join(known_variants())}")
+    found = model_class(architecture)
+    return check_value("arguments", found.without_pretraining(arguments), signature_schema(found), where).model_dump()
 
 
-def build(variant: str, arguments: dict[str, Any]) -> SegmentationModel:
-    """A new model of `variant`, with random weights drawn from torch's default generator."""
-    return architecture(variant)(**arguments)
+def build(architecture: str, arguments: dict[str, Any]) -> SegmentationModel:
+    """A new model of `architecture`, with random weights drawn from torch's default generator."""
+    return model_class(architecture)(**arguments)
 
 
-def check_image_size(variant: str, model: SegmentationModel, size: int) -> None:
+def check_image_size(architecture: str, model: SegmentationModel, size: int) -> None:
     """Raises UserError if photos of `size` pixels squared are too small to train `model`."""
-    if size < model.smallest:
+    if size < model.min_size:
         raise UserError(
-            f"params.yaml: image_size: {size} is too small for {variant}; it must be at least {model.smallest}, or the "
-            "model less deep where it has a depth"
+            f"params.yaml: image_size: {size} is too small for {architecture}; it must be at least {model.min_size}, "
+            "or the model less deep where it has a depth"
         )

@@ -34,7 +34,7 @@ class AttentionUNet(SegmentationModel):
 
     def __init__(self, *, width: Width, depth: GatedDepth, dropout: Dropout, batch_norm: bool, color: Color) -> None:
         super().__init__(color)
-        self.multiple = 2**depth
+        self.output_stride = 2**depth
         widths = [width * 2**level for level in range(depth + 1)]
         block = partial(double_conv, batch_norm=batch_norm, dropout=dropout)
         self.encoder = nn.ModuleList(map(block, [self.channels, *widths[:-1]], widths))
@@ -48,7 +48,7 @@ class AttentionUNet(SegmentationModel):
         self.head = nn.Conv2d(width, 1, 1)
         initialise(self)
 
-    def segment(self, image: Tensor) -> Tensor:
+    def forward_normalised(self, image: Tensor) -> Tensor:
         x, skips = image, []
         for level, block in enumerate(self.encoder):
             x = block(F.max_pool2d(x, 2) if level else x)

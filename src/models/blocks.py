@@ -25,11 +25,11 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow and OpenCV take as gre
 class SegmentationModel(nn.Module):
     """A model takes photos, uint8 RGB (N, 3, H, W) of any size, and returns logits (N, 1, H, W).
 
-    A subclass sets `multiple` and writes `segment`. While training, a deeply supervised model returns a tuple of logits
-    of that shape, the main one first; `deep_supervision` holds their weights in the loss.
+    A subclass sets `output_stride` and writes `forward_normalised`. While training, a deeply supervised model returns a
+    tuple of logits of that shape, the main one first; `deep_supervision` holds their weights in the loss.
     """
 
-    multiple = 1  # `segment` is given heights and widths that are multiples of this
+    output_stride = 1  # `forward_normalised` is given heights and widths that are multiples of this
     deep_supervision: tuple[float, ...] = (1.0,)
     mean: Tensor
     std: Tensor
@@ -50,12 +50,12 @@ class SegmentationModel(nn.Module):
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
 
     @property
-    def smallest(self) -> int:
+    def min_size(self) -> int:
         """The smallest height and width to train at: the deepest maps are then 2 x 2, as BatchNorm wants more than one
         value of each channel, even of a single photo."""
-        return 2 * self.multiple
+        return 2 * self.output_stride
 
-    def segment(self, image: Tensor) -> Logits:
+    def forward_normalised(self, image: Tensor) -> Logits:
         """Logits (N, 1, H, W) for normalised images, float (N, channels, H, W); a tuple if deeply supervised."""
         raise NotImplementedError
 
@@ -67,8 +67,8 @@ class SegmentationModel(nn.Module):
             image = (image - self.mean.mean()) / self.std.mean()
         else:
             image = (image - self.mean) / self.std
-        image = pad_to_multiple(image, self.multiple).contiguous(memory_format=torch.channels_last)
-        logits = self.segment(image)
+        image = pad_to_multiple(image, self.output_stride).contiguous(memory_format=torch.channels_last)
+        logits = self.forward_normalised(image)
         if isinstance(logits, Tensor):
             return logits[..., :height, :width]
         return tuple(output[..., :height, :width] for output in logits)
@@ -85,12 +85,12 @@ class SegmentationModel(nn.Module):
 
     @staticmethod
     def without_pretraining(arguments: dict[str, Any]) -> dict[str, Any]:
-        """`arguments` changed so that building the model fetches no weights, for a model whose weights are at hand."""
+        """`arguments` changed so that building the model downloads no weights, since others will replace them."""
         return arguments
 
 
-class Ensemble(nn.Module):
-    """Models that predict together: their mean probability, as logits (N, 1, H, W), of photos like a single one's."""
+class FoldEnsemble(nn.Module):
+    """The models of a training's folds: takes photos as one model does, returns the logits of the mean probability."""
 
     def __init__(self, members: list[SegmentationModel]) -> None:
         super().__init__()
@@ -221,10 +221,8 @@ class BilinearResize(torch.autograd.Function):
 def bilinear_weights(small: int, large: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(`small`, `large`): how much each of `small` pixels in a row counts in each of the `large` it is resized to.
 
-    Built on the device, so that no step waits for a copy. `dtype` is that of the gradient they are multiplied with, so
-    it may be bf16 or fp16. For the scales of u2net and the attention gate, 2 to 32, the weights are odd multiples of
-    1/4 to 1/64, which 8 significant bits hold exactly. For other scales bf16 rounds a weight by up to 2**-9 of its
-    value, no more than it has rounded the gradient itself.
+    Built on the device, so that no step waits for a copy. `dtype` is that of the gradient, perhaps bf16 or fp16, which
+    hold the weights of the scales 2 to 32 exactly; those of other scales they round no more than the gradient itself.
     """
     pixels = torch.eye(small, device=device, dtype=torch.float64)
     return F.interpolate(pixels[None], size=large, mode="linear")[0].to(dtype)

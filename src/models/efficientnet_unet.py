@@ -39,7 +39,7 @@ class EfficientNetUNet(SegmentationModel):
     decoder's.
     """
 
-    multiple = 32
+    output_stride = 32
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class EfficientNetUNet(SegmentationModel):
         self.encoder, self.decoder, self.head = net.encoder, net.decoder, net.segmentation_head
         self.dropout = nn.Dropout2d(dropout)
 
-    def segment(self, image: Tensor) -> Tensor:
+    def forward_normalised(self, image: Tensor) -> Tensor:
         # In 32 bits on a CPU: there, the backward of a depthwise convolution takes five times as long in bf16.
         with torch.autocast("cpu", enabled=False):
             try:
@@ -116,9 +116,7 @@ def smp_unet(encoder: str, pretrained: bool, width: int, batch_norm: bool, chann
         return net
     try:
         return smp.Unet(encoder_weights="imagenet" if own else True, **arguments)
-    except (
-        Exception
-    ) as error:  # the arguments are fine: it is the download, and every library has its own errors for it
+    except Exception as error:  # the arguments are fine: it is the download, for which each library has its own errors
         raise UserError(
             f"{WEIGHTS}: the ImageNet weights of {encoder} could not be downloaded ({type(error).__name__}); go online "
             "and run again, or set it to null to train from scratch; start: takes a file with the encoder"

@@ -19,12 +19,12 @@ class LeakyUNet(SegmentationModel):
         self, *, width: Width, depth: Depth, dropout: Dropout, batch_norm: bool, color: Color, negative_slope: Slope
     ) -> None:
         super().__init__(color)
-        self.multiple = 2**depth
+        self.output_stride = 2**depth
         leaky = partial(nn.LeakyReLU, negative_slope, inplace=True)
         block = partial(double_conv, batch_norm=batch_norm, dropout=dropout, act=leaky)
         self.net = EncoderDecoder(self.channels, width, depth, block)
         # A slope lets more through than ReLU does, so smaller weights keep the variance: He et al. 2015, eq. 15.
         initialise(self, negative_slope)
 
-    def segment(self, image: Tensor) -> Tensor:
+    def forward_normalised(self, image: Tensor) -> Tensor:
         return self.net(image)

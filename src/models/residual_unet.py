@@ -14,12 +14,12 @@ class ResidualUNet(SegmentationModel):
 
     def __init__(self, *, width: Width, depth: Depth, dropout: Dropout, batch_norm: bool, color: Color) -> None:
         super().__init__(color)
-        self.multiple = 2**depth
+        self.output_stride = 2**depth
         block = partial(ResidualDoubleConv, batch_norm=batch_norm, dropout=dropout)
         self.net = EncoderDecoder(self.channels, width, depth, block)
         initialise(self)
 
-    def segment(self, image: Tensor) -> Tensor:
+    def forward_normalised(self, image: Tensor) -> Tensor:
         return self.net(image)
 
 

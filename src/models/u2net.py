@@ -26,7 +26,7 @@ class U2Net(SegmentationModel):
     channels at the bottom of each small U.
     """
 
-    multiple = 32
+    output_stride = 32
     deep_supervision = (1 / 7,) * 7
 
     def __init__(self, *, width: Width, small: bool, dropout: Dropout, batch_norm: bool, color: Color) -> None:
@@ -43,11 +43,9 @@ class U2Net(SegmentationModel):
         self.sides = nn.ModuleList(nn.Conv2d(channels, 1, 3, padding=1) for channels in [*up_outer, outer[5]])
         self.fuse = nn.Conv2d(6, 1, 1)
         initialise(self)
-        nn.init.constant_(
-            self.fuse.weight, 1 / 6
-        )  # starts as the mean of sides that are trained to be right themselves
+        nn.init.constant_(self.fuse.weight, 1 / 6)  # the mean of the six sides, each of which has a loss of its own
 
-    def segment(self, image: Tensor) -> Logits:
+    def forward_normalised(self, image: Tensor) -> Logits:
         x, maps = image, []
         for level, stage in enumerate(self.encoder):
             x = stage(F.max_pool2d(x, 2) if level else x)

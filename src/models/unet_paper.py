@@ -37,7 +37,7 @@ class UNetPaper(SegmentationModel):
         self.net = EncoderDecoder(self.channels, width, depth, block)
         initialise(self)
 
-    def segment(self, image: Tensor) -> Tensor:
+    def forward_normalised(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
         rows, columns = (mirrored_indices(size, self.input_size(size), image.device) for size in (height, width))
         return crop_centre(self.net(image[:, :, rows][..., columns]), height, width)

@@ -24,7 +24,7 @@ class UNetPlusPlus(SegmentationModel):
 
     def __init__(self, *, width: Width, depth: Depth, dropout: Dropout, batch_norm: bool, color: Color) -> None:
         super().__init__(color)
-        self.multiple = 2**depth
+        self.output_stride = 2**depth
         self.deep_supervision = (1 / depth,) * depth
         block = partial(double_conv, batch_norm=batch_norm, dropout=dropout)
         widths = [width * 2**level for level in range(depth + 1)]
@@ -37,7 +37,7 @@ class UNetPlusPlus(SegmentationModel):
         self.heads = nn.ModuleList(nn.Conv2d(width, 1, 1) for _ in range(depth))
         initialise(self)
 
-    def segment(self, image: Tensor) -> Logits:
+    def forward_normalised(self, image: Tensor) -> Logits:
         rows: list[list[Tensor]] = []
         for bottom, encoder in enumerate(self.encoder):
             rows.append([encoder(F.max_pool2d(rows[-1][0], 2) if rows else image)])

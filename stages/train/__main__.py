@@ -3,7 +3,7 @@
 import shutil
 import sys
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,25 +22,15 @@ from src.formats.split import SPLIT, Fold, choose_folds, read_split
 from src.losses import build_loss
 from src.params import Name, Seed, read_params
 from stages.train.augment import Augment, AugmentParams
-from stages.train.batches import Dataset, seed_for
-from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, run_hash
+from stages.train.batches import PhotoBatches, seed_for
+from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, hash_of_files, loaded_code
 from stages.train.launch import compile_in_place, device_name, launch, precision_name
 from stages.train.logger import Logger
 from stages.train.schedule import TrainParams
-from stages.train.start import begin, check_start, described
+from stages.train.start import begin, check_start, check_unchanged, described
 from stages.train.trainer import Best, Trainer
 
-LICENSES = {"kaggle": "trained on Supervisely's photos of persons: not for commercial use"}  # by source
-LIBRARIES = (
-    "torch",
-    "kornia",
-    "lightning-fabric",
-    "numpy",
-    "dvclive",
-    "safetensors",
-    "segmentation-models-pytorch",
-    "timm",
-)
+LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "segmentation-models-pytorch", "timm")
 TOO_LARGE = (
     "lower the budget's train.batch_size and raise train.accumulate as much, or lower image_size or the width in the "
     "budget's models"
@@ -61,11 +51,6 @@ class Settings:
     seed: int
     start: Path
 
-    def as_json(self) -> dict[str, Any]:
-        """The same as plain values."""
-        sections = {name: getattr(self, name).model_dump() for name in ("train", "augment", "compute")}
-        return asdict(self) | sections | {"start": described(self.start)}
-
 
 def read_settings(variant: str) -> Settings:
     """What params.yaml says about training `variant`; raises UserError for what cannot work."""
@@ -77,11 +62,11 @@ def read_settings(variant: str) -> Settings:
     build_loss(final_loss, final_block, key="final_loss")
     start = Path(read_params("start", str))
     check_start(start)
-    structure = read_params(f"models.{variant}", dict)
-    size = read_params(f"{budget}.models.{variant}", dict)
+    shared = read_params(f"models.{variant}", dict)
+    preset = read_params(f"{budget}.models.{variant}", dict)
     return Settings(
         variant,
-        models.check_arguments(variant, structure, size, budget),
+        models.check_arguments(variant, shared, preset, budget),
         {loss: loss_block},
         {final_loss: final_block},
         read_params(f"{budget}.train", TrainParams),
@@ -92,18 +77,44 @@ def read_settings(variant: str) -> Settings:
     )
 
 
+def describe(settings: Settings, fabric: Fabric) -> dict[str, Any]:
+    """The model's metadata: all that its weights follow from but the code, and nothing that cannot change them.
+
+    Device, threads and precision are what `auto` and null became on this machine.
+    """
+    final = settings.train.final_epochs > 0
+    unused = {"panel_every"} if final else {"panel_every", "final_learning_rate"}
+    params = {
+        "variant": settings.variant,
+        "arguments": settings.arguments,
+        "loss": settings.loss,
+        "final_loss": settings.final_loss if final else None,
+        "train": settings.train.model_dump(exclude=unused),
+        "augment": settings.augment.model_dump(),
+        "compute": settings.compute.model_dump(exclude={"checkpoint_seconds", "device", "precision", "threads"}),
+        "seed": settings.seed,
+        "start": described(settings.start),
+    }
+    return params | {
+        "params_hash": hash_of(params),
+        "data_hash": hash_of_files([LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT]),
+        "image_size": read_photos(LABELLED).shape[1],
+        "versions": {"python": sys.version.split()[0]} | {name: version(name) for name in LIBRARIES},
+        "device": device_name(fabric),
+        "precision": precision_name(fabric),
+    }
+
+
 def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
     """The best weights of one training, on the photos of `fold`; its curves and pictures go to `folder`."""
     photos, masks = read_photos(LABELLED), read_soft_masks()
-    (loss,), (final_loss,) = (
-        [build_loss(*item) for item in block.items()] for block in (settings.loss, settings.final_loss)
-    )
+    loss, final_loss = (build_loss(*next(iter(block.items()))) for block in (settings.loss, settings.final_loss))
     torch.manual_seed(seed_for(settings.seed))
     model = begin(settings.variant, settings.arguments, settings.start)
     models.check_image_size(settings.variant, model, photos.shape[1])
     if settings.compute.compile:
         compile_in_place(model.to(fabric.device), fabric.device)
-    train, val = (Dataset(photos, masks, part, fabric.device) for part in (fold.train, fold.val))
+    train, val = (PhotoBatches(photos, masks, indices, fabric.device) for indices in (fold.train, fold.val))
     panel_every = settings.train.panel_every if folder == TRAINING / settings.variant else 0
     logging = Logger(folder, val, panel_every, settings.train.epochs) if fabric.is_global_zero else nullcontext()
     with explain_out_of_memory(TOO_LARGE), logging as logger:
@@ -130,13 +141,9 @@ def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, che
 def main(variant: str) -> None:
     settings = read_settings(variant)
     fabric = launch(settings.compute)
-    versions = {"python": sys.version.split()[0]} | {name: version(name) for name in LIBRARIES}
-    about = settings.as_json() | {"params_hash": hash_of(settings.as_json())}
-    about |= {"image_size": read_photos(LABELLED).shape[1], "versions": versions}
-    about |= {"device": device_name(fabric), "precision": precision_name(fabric)}
-    source = read_params("source", Name)
-    about |= {"source": source, "license": LICENSES.get(source, "that of the photos it was trained on")}
-    run = run_hash(about, [LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT])
+    metadata = describe(settings, fabric)
+    # A checkpoint must agree with all that the outs follow from, the pictures among them.
+    run = hash_of(metadata | {"panel_every": settings.train.panel_every, "code": hash_of_files(loaded_code())})
     plots = TRAINING / variant
     folds = choose_folds(read_split(len(read_photos(LABELLED))), settings.train.folds)
     folders = [plots, *(plots / CURVES / f"fold_{fold.number}" for fold in folds[1:])]
@@ -152,9 +159,10 @@ def main(variant: str) -> None:
             again = "interrupted; start the same command again to go on from the last checkpoint"
             raise UserError(again) from None
         if writes:
+            check_unchanged(settings.start, metadata["start"])
             found = zip(folds, best, strict=True)
             members = [{"fold": f.number, "best_epoch": b.epoch, "val_dice": b.dice} for f, b in found]
-            save_model(model_path(variant), [b.weights for b in best], about | {"run_hash": run, "members": members})
+            save_model(model_path(variant), [b.weights for b in best], metadata | {"members": members})
             for checkpoint in checkpoints:  # only now: a finished fold's holds its model until all are done
                 checkpoint.remove()
 

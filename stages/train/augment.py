@@ -72,7 +72,7 @@ class Augment(nn.Module):
     def forward(self, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         if not self.params.enabled:
             return photos, masks
-        changed, target = self.moved(torch.cat([photos, masks], dim=1).float()).split([3, 1], dim=1)
+        changed, target = self.random_affine(torch.cat([photos, masks], dim=1).float()).split([3, 1], dim=1)
         changed = changed / 255
         for share, change in self.changes:
             chosen = torch.rand(len(photos)) < share
@@ -86,13 +86,13 @@ class Augment(nn.Module):
         # Back to bytes, as the model will meet photos when it predicts.
         return (changed.clamp(0, 1) * 255).round().to(torch.uint8), target.round().to(torch.uint8)
 
-    def moved(self, images: Tensor) -> Tensor:
+    def random_affine(self, images: Tensor) -> Tensor:
         """Float images (N, C, S, S) after a flip, rotation, scale and shift of their own, mirrored beyond the edge."""
-        matrices = self.where_from(len(images)).to(images.device, non_blocking=True)
+        matrices = self.affine_theta(len(images)).to(images.device, non_blocking=True)
         grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
-    def where_from(self, count: int) -> Tensor:
+    def affine_theta(self, count: int) -> Tensor:
         """For each photo the matrix (`count`, 2, 3) from a place in the result to one in the photo, both in [-1, 1]."""
         params = self.params
         angle = torch.empty(count).uniform_(-params.rotate_degrees, params.rotate_degrees).deg2rad()

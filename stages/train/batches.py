@@ -1,4 +1,4 @@
-"""The photos of one part of the split, batched on the device."""
+"""The training or validation photos, batched on the device."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ PERSON = 128  # from this value on, a pixel of a soft mask is more person than n
 SHARE_OF_FREE_MEMORY = 0.5  # what photos may take of it; the rest is for the model and its activations
 
 
-class Dataset:
+class PhotoBatches:
     """Photos and soft masks at `indices` of the prepared arrays (N, H, W, 3) and (N, H, W), as bytes.
 
     They are held on a GPU if they fit there, which is the fastest there is; otherwise they are streamed from the memory
@@ -45,33 +45,33 @@ class Dataset:
         return channels, height, width
 
     def batch(self, places: Tensor) -> Batch:
-        """The photos and masks at `places`, int64 (B,), of this part."""
+        """The photos and masks at `places`, int64 (B,), among these."""
         if not self.resident:
             return self._fetch(places)
         places = places.to(self.device, non_blocking=True)
         return self.held[0][places], self.held[1][places]
 
-    def batches(self, parts: Iterable[Tensor]) -> Iterator[Batch]:
-        """One batch for each of `parts`, which are places as `batch` takes them, int64 (B,).
+    def batches(self, places: Iterable[Tensor]) -> Iterator[Batch]:
+        """One batch for each of `places`, int64 (B,).
 
         If the photos are not held on the device, a thread fetches the next batch while the caller uses this one.
         """
         if self.resident:
-            yield from map(self.batch, parts)
+            yield from map(self.batch, places)
             return
         # Each thread has a current GPU of its own, at first GPU 0; this process may have another one.
         start = (torch.cuda.set_device, (self.device,)) if self.device.type == "cuda" else (None, ())
         with ThreadPoolExecutor(1, "prefetch", *start) as pool:
             ahead = None
-            for part in parts:
-                current, ahead = ahead, pool.submit(self._fetch, part)
+            for chosen in places:
+                current, ahead = ahead, pool.submit(self._fetch, chosen)
                 if current:
                     yield current.result()
             if ahead:
                 yield ahead.result()
 
-    def shows_nobody(self) -> bool:
-        """Whether no mask of this part has a person."""
+    def has_no_foreground(self) -> bool:
+        """Whether no mask has a pixel of a person."""
         return not any((self.masks[index] >= PERSON).any() for index in self.indices)
 
     def _fetch(self, places: Tensor) -> Batch:
@@ -98,3 +98,10 @@ def seed_for(*key: int) -> int:
 def shuffled(count: int, *key: int) -> Tensor:
     """A permutation of 0 to `count` - 1 that depends on `key` alone, int64 (count,)."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed_for(*key)))
+
+
+def micro_batches(order: Tensor, step: int, accumulate: int, rank: int, world: int) -> list[Tensor]:
+    """The share of process `rank` among `world` in `order`, int64 (N,), as micro-batches, of which a step of `step`
+    photos accumulates `accumulate`; those that do not fill a last step are left out."""
+    steps = order[: len(order) // step * step].split(step)
+    return [places for whole in steps for places in whole[rank::world].chunk(accumulate)]

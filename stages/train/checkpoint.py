@@ -34,17 +34,21 @@ def hash_of(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def run_hash(facts: dict[str, Any], data: Iterable[Path]) -> str:
-    """A hash of `facts` (params, versions, device), of the bytes of `data`, and of all project code that is loaded."""
-    root = Path.cwd().resolve()
-    ours = [module for name, module in sys.modules.items() if name.split(".")[0] in ("__main__", "src", "stages")]
-    code = {Path(file).resolve() for module in ours if (file := getattr(module, "__file__", None))}
-    own = sorted(path for path in code if path.is_relative_to(root / "src") or path.is_relative_to(root / "stages"))
-    digest = hashlib.sha256(hash_of(facts).encode())
-    for path in [*own, *data]:
+def hash_of_files(paths: Iterable[Path]) -> str:
+    """A hash of the bytes of the files, in their order."""
+    digest = hashlib.sha256()
+    for path in paths:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def loaded_code() -> list[Path]:
+    """The files of this project's code that this process has imported, in alphabetical order."""
+    root = Path.cwd().resolve()
+    ours = [module for name, module in sys.modules.items() if name.split(".")[0] in ("__main__", "src", "stages")]
+    code = {Path(file).resolve() for module in ours if (file := getattr(module, "__file__", None))}
+    return sorted(path for path in code if path.is_relative_to(root / "src") or path.is_relative_to(root / "stages"))
 
 
 class State(NamedTuple):

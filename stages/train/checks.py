@@ -3,11 +3,11 @@
 from torch import Tensor
 
 from src.errors import UserError
-from stages.train.batches import Dataset
+from stages.train.batches import PhotoBatches
 from stages.train.schedule import TrainParams
 
 
-def check_run(params: TrainParams, train: Dataset, val: Dataset, processes: int) -> None:
+def check_run(params: TrainParams, train: PhotoBatches, val: PhotoBatches, processes: int) -> None:
     """Raises UserError if `params` do not suit the photos or the number of `processes`, or val shows nobody."""
     batch = params.batch_size * params.accumulate
     if batch > len(train):
@@ -25,7 +25,7 @@ def check_run(params: TrainParams, train: Dataset, val: Dataset, processes: int)
             f"params.yaml: the budget's train.final_epochs, {params.final_epochs}, must be below train.epochs, which "
             f"is {params.epochs}"
         )
-    if val.shows_nobody():
+    if val.has_no_foreground():
         raise UserError("params.yaml: split: no val photo shows a person; change split.seed or split.fold")
 
 

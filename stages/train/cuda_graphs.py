@@ -69,5 +69,5 @@ def magnitudes(model: SegmentationModel, forward: Callable[[Tensor], Logits], ph
     # Enlarged, since 16 bits would round the gradient of a single pixel of a mean to nothing.
     total = 1024 * torch.stack([output.float().square().mean() for output in outputs]).sum()
     found = torch.autograd.grad(total, list(model.parameters()), allow_unused=True)
-    norms = [part.float().norm() for part in found if part is not None]
+    norms = [gradient.float().norm() for gradient in found if gradient is not None]
     return torch.stack([total.detach(), torch.stack(norms).norm()])

@@ -33,7 +33,7 @@ class WeightAverage:
         """Takes in the weights after `step`, counted from 0 over the whole training."""
         get_ema_multi_avg_fn(decay_at(step, self.decay))(self.averaged, self.latest, None)
 
-    def share_statistics(self, fabric: Fabric) -> None:
+    def all_reduce_batchnorm(self, fabric: Fabric) -> None:
         """Averages the BatchNorm statistics of `model` over all processes, since each process has seen other photos."""
         kept = self.model.state_dict().keys()  # not what is fixed, such as the colours' mean
         for name, buffer in self.model.named_buffers():
@@ -46,7 +46,7 @@ def _floats(model: SegmentationModel) -> list[Tensor]:
     return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
 
 
-def share_batch_statistics(fabric: Fabric, model: SegmentationModel, batch_size: int) -> SegmentationModel:
+def to_sync_batchnorm(fabric: Fabric, model: SegmentationModel, batch_size: int) -> SegmentationModel:
     """`model` with BatchNorm over the photos of all GPUs where each sees too few of the `batch_size` for its own.
 
     Torch has that for GPUs alone (`SyncBatchNorm`); the names in the state dict stay the same.

@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from src.compute import ComputeParams, free_gpu, settle
+from src.compute import ComputeParams, configure_torch, free_gpu
 from src.errors import UserError, end_with_parent
 
 
@@ -19,7 +19,7 @@ def launch(params: ComputeParams) -> Fabric:
     One GPU is one that this process has to itself, for which it may have to wait. Several are the first
     `params.devices`, whoever else uses them.
     """
-    device, precision = settle(params)
+    device, precision = configure_torch(params)
     if params.num_nodes > 1:
         check_nodes(params.num_nodes)
     devices: int | list[int] = params.devices

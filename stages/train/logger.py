@@ -1,15 +1,18 @@
-"""What a training leaves to look at: DVCLive's curves, and pictures of the same few validation photos as it learns."""
+"""What a training shows: how far it is, DVCLive's curves, and pictures of a few validation photos as it learns."""
 
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from dvclive import Live
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from src.formats.curves import IMAGES
 from src.pictures import compare
-from stages.train.batches import PERSON, Dataset
+from stages.train.batches import PERSON, PhotoBatches
 
 PHOTOS = 4
 
@@ -21,7 +24,7 @@ class Logger:
     predicted one and their difference; 0 draws none.
     """
 
-    def __init__(self, folder: Path, val: Dataset, panel_every: int, epochs: int) -> None:
+    def __init__(self, folder: Path, val: PhotoBatches, panel_every: int, epochs: int) -> None:
         self.live = Live(str(folder), dvcyaml=None, save_dvc_exp=False)
         (folder / IMAGES).mkdir(parents=True, exist_ok=True)  # DVC expects it, drawn or not
         self.panel_every, self.last = panel_every, epochs - 1
@@ -64,3 +67,27 @@ class Logger:
     def _log_panel(self, name: str, panel: Tensor) -> None:
         self.panels[name] = panel
         self.live.log_image(f"panel_{name}", panel.numpy())
+
+
+class Progress(tqdm):
+    """Counts the photos of a training of `epochs` epochs that begins with number `first`; a context manager.
+
+    In a terminal it is a bar; where the output is kept, as in a queue's log, it is a line per epoch. `photos` is how
+    many an epoch has. Nothing is shown unless `shown`, as in all processes but one.
+    """
+
+    def __init__(self, epochs: int, photos: int, first: int, shown: bool) -> None:
+        disable = None if shown else True  # None: unless it is a terminal
+        super().__init__(total=epochs * photos, initial=first * photos, unit="photo", disable=disable)
+        self.epochs, self.photos, self.lines = epochs, photos, shown and self.disable
+        self.since = time.monotonic()
+
+    def end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        """Shows the `metrics` of `epoch`; tools/study reads the line."""
+        loss, dice = f"{metrics['train/loss']:.4f}", f"{metrics['val/dice']:.4f}"
+        self.set_postfix(loss=loss, dice=dice, refresh=False)
+        if self.lines:
+            now = time.monotonic()
+            took = f"{self.photos} photos in {now - self.since:.1f} s"
+            print(f"epoch {epoch + 1} of {self.epochs}: loss {loss}, val Dice {dice}, {took}", file=sys.stderr)
+            self.since = now

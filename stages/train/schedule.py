@@ -42,13 +42,8 @@ def learning_rate(params: TrainParams, epoch: int, step: int, steps: int) -> flo
     first_final = params.epochs - params.final_epochs
     if epoch >= first_final:
         return params.final_learning_rate
-    done, total = epoch * steps + step, first_final * steps
-    return params.learning_rate * warmup_cosine(done, total, params.warmup_epochs * steps)
-
-
-def warmup_cosine(step: int, steps: int, warmup: float) -> float:
-    """The share of the full learning rate at `step` (from 0) of `steps`: linear warm-up, then half a cosine to zero."""
-    if step + 1 < warmup:
-        return (step + 1) / warmup
-    progress = (step + 1 - warmup) / max(1.0, steps - warmup)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    done, total, warmup = epoch * steps + step + 1, first_final * steps, params.warmup_epochs * steps
+    if done < warmup:
+        return params.learning_rate * (done / warmup)
+    progress = (done - warmup) / max(1.0, total - warmup)
+    return params.learning_rate * (0.5 * (1 + math.cos(math.pi * progress)))

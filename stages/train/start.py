@@ -16,9 +16,10 @@ LEARNING = ("dropout", "encoder_lr_factor", "encoder_weights")
 
 
 def check_start(path: Path) -> None:
-    """Raises UserError if there is no such file."""
+    """Raises UserError if it is no file."""
     if not path.is_file():
-        raise UserError(f"params.yaml: start: there is no file {path}; name a model file, or {NONE} for random weights")
+        wrong = f"{path} is a folder" if path.is_dir() else f"there is no file {path}"
+        raise UserError(f"params.yaml: start: {wrong}; name a model file, or {NONE} for random weights")
     check_file(path)
 
 
@@ -30,6 +31,13 @@ def described(path: Path) -> dict[str, str] | None:
         return {"file": str(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
+def check_unchanged(path: Path, before: dict[str, str] | None) -> None:
+    """Raises UserError if the file is no longer the one that `described` told of as `before`."""
+    check_start(path)
+    if described(path) != before:
+        raise UserError(f"params.yaml: start: {path} was replaced during the training; run the same command again")
+
+
 def begin(variant: str, arguments: dict[str, Any], path: Path) -> SegmentationModel:
     """A model of `variant` with the weights in `path`; the rest is random, drawn from torch's default generator.
 
@@ -38,7 +46,7 @@ def begin(variant: str, arguments: dict[str, Any], path: Path) -> SegmentationMo
     """
     if path == NONE:
         return models.build(variant, arguments)
-    model = models.build(variant, models.architecture(variant).without_pretraining(arguments))
+    model = models.build(variant, models.model_class(variant).without_pretraining(arguments))
     if not is_model(path):
         model.load_encoder(path)
         return model
@@ -46,7 +54,7 @@ def begin(variant: str, arguments: dict[str, Any], path: Path) -> SegmentationMo
     if about["variant"] != variant:
         there = about["variant"]
         raise UserError(f"params.yaml: start: {path} is a {there}, not a {variant}; train {there} alone: train@{there}")
-    saved = models.check_saved(variant, about["arguments"])
+    saved = models.check_saved(variant, about["arguments"], path)
     for key in sorted(arguments.keys() - LEARNING):
         if saved[key] != arguments[key]:
             raise UserError(

@@ -2,25 +2,23 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from src.losses import Loss
-from src.models.blocks import SegmentationModel
-from stages.train.batches import PERSON, Batch, Dataset, seed_for, shuffled
+from src.models.blocks import Logits, SegmentationModel
+from stages.train.batches import PERSON, Batch, PhotoBatches, micro_batches, seed_for, shuffled
 from stages.train.checkpoint import Checkpoint, State, load_optimizer_tensors, optimizer_tensors
 from stages.train.checks import check_finite, check_run
 from stages.train.cuda_graphs import can_record, record_graphs
-from stages.train.ema import WeightAverage, share_batch_statistics
-from stages.train.logger import Logger
-from stages.train.progress import Progress
+from stages.train.ema import WeightAverage, to_sync_batchnorm
+from stages.train.logger import Logger, Progress
 from stages.train.schedule import TrainParams, learning_rate
-from stages.train.supervision import deep_supervision
-from stages.train.validation import mean_dice
 
 Metrics = dict[str, float]
 Augmentation = Callable[[Tensor, Tensor], Batch]
@@ -50,8 +48,8 @@ class Trainer:
         fabric: Fabric,
         model: SegmentationModel,
         *,
-        train: Dataset,
-        val: Dataset,
+        train: PhotoBatches,
+        val: PhotoBatches,
         loss: Loss,
         final_loss: Loss,
         augment: Augmentation,
@@ -66,8 +64,8 @@ class Trainer:
         self.params, self.seed, self.logger, self.checkpoint = params, seed, logger, checkpoint
         self.photos_per_step = params.batch_size * params.accumulate
         self.steps = len(train) // self.photos_per_step  # of an epoch
-        self.loss, self.final_loss = (deep_supervision(f, model.deep_supervision) for f in (loss, final_loss))
-        model = share_batch_statistics(fabric, model, params.batch_size).to(fabric.device)
+        self.loss, self.final_loss = (partial(deep_supervision, f, model.deep_supervision) for f in (loss, final_loss))
+        model = to_sync_batchnorm(fabric, model, params.batch_size).to(fabric.device)
         model = model.to(memory_format=torch.channels_last)
         self.average = WeightAverage(model, params.ema_decay)
         groups = model.parameter_groups(params.learning_rate)
@@ -110,11 +108,13 @@ class Trainer:
         rates = [learning_rate(self.params, epoch, step, self.steps) for step in range(self.steps)]
         # On the device, and read once an epoch is over: reading one makes the CPU wait for the GPU.
         losses, norms = torch.zeros(2, self.steps, device=self.fabric.device)
-        batches = self.train.batches(self._parts(shuffled(len(self.train), self.seed, epoch)))
+        order, accumulate = shuffled(len(self.train), self.seed, epoch), self.params.accumulate
+        mine = micro_batches(order, self.photos_per_step, accumulate, self.fabric.global_rank, self.fabric.world_size)
+        batches = self.train.batches(mine)
         for step, rate in enumerate(rates):
             for group, share in zip(self.optimizer.param_groups, self.rates, strict=True):
                 group["lr"] = rate * share
-            losses[step], norms[step] = self.train_step(epoch, step, islice(batches, self.params.accumulate))
+            losses[step], norms[step] = self.train_step(epoch, step, islice(batches, accumulate))
             bar.update(self.photos_per_step)
         losses = torch.as_tensor(self.fabric.all_reduce(losses, reduce_op="mean"))
         check_finite(epoch, losses, norms, rates)
@@ -130,9 +130,9 @@ class Trainer:
             photos, masks = self.augment(*batch)
             target = masks / 255 if self.params.soft_targets else (masks >= PERSON).float()
             with self.fabric.no_backward_sync(self.model, enabled=number < self.params.accumulate):
-                part = loss(self.model(photos), target) / self.params.accumulate
-                self.fabric.backward(part)
-            total += part.detach()
+                micro_loss = loss(self.model(photos), target) / self.params.accumulate
+                self.fabric.backward(micro_loss)
+            total += micro_loss.detach()
         norm = self.fabric.clip_gradients(
             self.model, self.optimizer, max_norm=self.params.gradient_clip, error_if_nonfinite=False
         )
@@ -144,7 +144,7 @@ class Trainer:
 
     def validate(self) -> float:
         """Mean Dice per photo of the averaged weights on the validation photos."""
-        self.average.share_statistics(self.fabric)
+        self.average.all_reduce_batchnorm(self.fabric)
         return mean_dice(self.fabric, self.average.model, self.val, self.params.batch_size)
 
     def _keep_best(self, epoch: int, dice: float) -> Metrics:
@@ -157,12 +157,6 @@ class Trainer:
 
     def _patience_is_out(self) -> bool:
         return 0 < self.params.patience <= self.epoch - 1 - self.best.epoch
-
-    def _parts(self, order: Tensor) -> list[Tensor]:
-        """This process's share of each batch of an epoch in `order`, cut into what is processed at a time."""
-        rank, world = self.fabric.global_rank, self.fabric.world_size
-        steps = order[: self.steps * self.photos_per_step].split(self.photos_per_step)
-        return [part for step in steps for part in step[rank::world].chunk(self.params.accumulate)]
 
     def _state(self) -> State:
         """All that the next epoch depends on."""
@@ -195,3 +189,31 @@ class Trainer:
         if self.logger:
             self.logger.replay(facts["rows"], groups["panels"])
         self.fabric.print(f"going on from epoch {self.epoch} of an interrupted run")
+
+
+def deep_supervision(loss: Loss, weights: tuple[float, ...], outputs: Logits, target: Tensor) -> Tensor:
+    """`loss` of a model's only output, or the sum over several, each times its weight (Lee et al. 2015,
+    "Deeply-Supervised Nets", arXiv 1409.5185).
+    """
+    outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
+    pairs = zip(weights, outputs, strict=True)
+    return torch.stack([weight * loss(logits, target) for weight, logits in pairs]).sum()
+
+
+@torch.no_grad()
+def mean_dice(fabric: Fabric, model: nn.Module, val: PhotoBatches, batch_size: int) -> float:
+    """Mean Dice per photo of `val`, at the working size and threshold 0.5, over all processes; 1 where both are empty.
+
+    Puts `model` into eval mode. Each process takes its share of the photos.
+    """
+    model.eval()
+    total = torch.zeros((), device=fabric.device)
+    mine = torch.arange(len(val))[fabric.global_rank :: fabric.world_size]
+    for photos, masks in val.batches(mine.split(batch_size)):
+        with fabric.autocast():
+            predicted = model(photos) > 0
+        true = masks >= PERSON
+        overlap = 2 * (predicted & true).sum((1, 2, 3))
+        pixels = predicted.sum((1, 2, 3)) + true.sum((1, 2, 3))
+        total += torch.where(pixels > 0, overlap / pixels.clamp(min=1), 1.0).sum()
+    return float(torch.as_tensor(fabric.all_reduce(total, reduce_op="sum"))) / len(val)

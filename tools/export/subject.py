@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from src.errors import UserError
 from src.formats.metadata import MODELS, Metadata, check_metadata, model_path
-from src.models import architecture, known_variants
+from src.models import known_variants, model_class
 from src.params import Name, read_params
 from src.predictor import Predictor
 from tools.export.graph import OPSET, PHOTO, PROBABILITY
@@ -100,7 +100,7 @@ def config(subject: Subject) -> dict[str, Any]:
     """What config.json holds."""
     models = [predictor.metadata for predictor in subject.predictors]
     return {
-        "architectures": [architecture(metadata["variant"]).__name__ for metadata in models],
+        "architectures": [model_class(metadata["variant"]).__name__ for metadata in models],
         "id2label": CLASSES,
         "models": [{"variant": metadata["variant"], "arguments": metadata["arguments"]} for metadata in models],
         "onnx": onnx_facts(subject),

@@ -68,7 +68,7 @@ def gather(study: Study, label: str, revision: str) -> Result:
     variant = study.experiments[label].variant
     params = yaml.safe_load(dvc.api.read("params.yaml", rev=revision))
     arguments = params["models"][variant] | params[params["budget"]]["models"][variant]
-    model = models.build(variant, models.architecture(variant).without_pretraining(arguments))
+    model = models.build(variant, models.model_class(variant).without_pretraining(arguments))
     photos = pd.read_csv(
         io.StringIO(dvc.api.read(f"plots/evaluation/{variant}/scores/photos.csv", rev=revision)), dtype={"id": str}
     )

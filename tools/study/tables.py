@@ -16,7 +16,7 @@ from tools.study.plan import Question, Study
 
 Result = dict[str, Any]
 TRAINING = re.compile(r"Running stage 'train@.*?(?=Running stage '|\Z)", re.DOTALL)
-EPOCH = re.compile(r"^epoch .*, (\d+) photos in ([\d.]+) s$", re.MULTILINE)  # as stages/train/progress.py writes it
+EPOCH = re.compile(r"^epoch .*, (\d+) photos in ([\d.]+) s$", re.MULTILINE)  # as stages/train/logger.py writes it
 
 
 def read_results(path: Path, study: Study) -> dict[str, Result]:
