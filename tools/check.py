@@ -12,6 +12,7 @@ from typing import Any
 from src import sources
 from src.compute import ComputeParams
 from src.errors import UserError, run_main
+from src.formats.raw import find_layout, list_raw
 from src.formats.submission import SubmissionParams
 from src.images import ImageSize, Megapixels
 from src.losses import build_loss, known_losses
@@ -82,6 +83,8 @@ def main() -> None:
         with errors_in(f"src/sources/{name}/__init__.py"):
             read_params(name, sources.find(name).Params)
     check_models()
+    if value["source"] == "local":
+        check_photos()
     chosen = ", ".join(f"{key} {value[key]}" for key in ("source", "budget", "loss"))
     print(f"params.yaml is valid: {chosen}, {', '.join(value['variants'])}")
     if others := [name for name in known_variants() if name not in value["variants"]]:
@@ -94,6 +97,14 @@ def check_renamed(params: dict[str, Any]) -> None:
         block, _, key = old.partition(".")
         if block in params and (not key or (isinstance(params[block], dict) and key in params[block])):
             raise UserError(f"params.yaml: {old} is now {new}; docs/how-it-works.md has all keys")
+
+
+def check_photos() -> None:
+    """One's own photos, if they are in a folder: DVC, which reads it before any stage runs, never ends at a pipe."""
+    local = sources.find("local")
+    path = local.fetch(read_params("local", local.Params), Path())
+    if path.is_dir():
+        list_raw(find_layout(path))
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
