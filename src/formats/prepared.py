@@ -30,7 +30,8 @@ NATIVE_MASKS, ROWS = "native_masks.npy", "photos.csv"
 COLUMNS = {"id": str, "file": str, "height": int, "width": int}
 MAX_PIXELS = 1e9  # of a photo; max_megapixels allows no more
 AGAIN = "run dvc repro -f -s prepare"
-TRAITS = ("small", "cut", "grey", "glare")  # columns of photos.csv: what makes a photo hard
+# Columns of photos.csv that say what makes a photo hard, and what people call them.
+TRAITS = {"small": "small person", "cut": "cut by the frame", "grey": "greyscale", "glare": "glare"}
 MASK_COLUMNS = {"coverage": float} | dict.fromkeys(TRAITS, bool)
 
 

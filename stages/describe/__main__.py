@@ -4,7 +4,7 @@ from pathlib import Path
 
 from src.charts import bars, histogram
 from src.errors import run_main
-from src.formats.prepared import LABELLED, TEST, read_masks, read_photos, read_rows
+from src.formats.prepared import LABELLED, TEST, TRAITS, read_masks, read_photos, read_rows
 from src.formats.split import read_split
 from src.page.render import data_uri, render
 from src.params import Name, read_params
@@ -13,7 +13,7 @@ from stages.describe.facts import contact_sheet, examples, facts, suspects, tile
 
 PAGE = Path("report/dataset.html")
 PLOTS = Path("plots/dataset")
-MOST_SUSPECTS = 24
+MAX_SUSPECTS = 24
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_masks()
     wrong = suspects(masks)
     shown = examples(rows, each=6)
-    wanted = {index for indices in shown.values() for index in indices} | {s.position for s in wrong[:MOST_SUSPECTS]}
+    wanted = {index for indices in shown.values() for index in indices} | {s.position for s in wrong[:MAX_SUSPECTS]}
     tiles = {
         index: tile(photos[index], masks[index], int(rows["height"][index]), int(rows["width"][index]))
         for index in sorted(wanted)
@@ -33,11 +33,12 @@ def main() -> None:
         Path(__file__).with_name("dataset.html"),
         source=source,
         traits=traits,
+        titles=TRAITS,
         distance=distance,
         facts=facts(rows, read_rows(TEST), read_split(list(rows["id"]))),
         coverage=bars("coverage", coverage, x_label="share of the photo that is person"),
         shown={kind: [(rows["id"][i], rows["coverage"][i], i) for i in indices] for kind, indices in shown.items()},
-        suspects=[(rows["file"][suspect.position], suspect.why, suspect.position) for suspect in wrong[:MOST_SUSPECTS]],
+        suspects=[(rows["file"][suspect.position], suspect.why, suspect.position) for suspect in wrong[:MAX_SUSPECTS]],
         suspect_count=len(wrong),
         tiles={index: data_uri(picture) for index, picture in tiles.items()},
     )
