@@ -1,5 +1,6 @@
 """Every mistake ends in one line that names the file or key, with exit status 1, and costs nothing already made."""
 
+import io
 import os
 import shutil
 import struct
@@ -499,3 +500,13 @@ def test_a_missing_file_of_our_own_is_a_traceback(workspace):
 def test_a_word_too_few_or_too_many_is_said(monkeypatch, main, words, says):
     monkeypatch.setattr(sys, "argv", [main.__globals__["__file__"], *words])
     fails(main, says)
+
+
+@pytest.mark.parametrize(
+    "stdout", [None, io.TextIOWrapper(io.BytesIO(), encoding="latin-1")], ids=["closed", "latin-1"]
+)
+def test_a_place_to_print_to_that_is_closed_or_has_not_the_letters(monkeypatch, stdout):
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    monkeypatch.setattr(sys, "stdout", stdout)
+    run_guarded(lambda: print("日本.png"))
+    assert stdout is None or stdout.buffer.getvalue() == b"\\u65e5\\u672c.png\n"

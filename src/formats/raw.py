@@ -25,15 +25,8 @@ SAMPLE_SUBMISSION = "sample_submission.csv"
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp"}
 # What zipfile raises for a file that is damaged: it checks little of what it reads before it uses it.
 DAMAGED_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError),
+    *(NotImplementedError, OverflowError, RuntimeError, ValueError),
 )
 File = TypeVar("File", Path, zipfile.Path)
 
@@ -77,15 +70,15 @@ def read_raw() -> RawFolder[zipfile.Path]:
     if damaged:
         raise UserError(f"{RAW} is damaged ({damaged}); {AGAIN}")
     files = [zipfile.Path(archive, name) for name in archive.namelist()]
-    parts = [[file for file in files if file.at.startswith(f"{part}/")] for part in (*LAYOUT, TEST_MASKS)]
-    return RawFolder(*parts)
+    folders = [[file for file in files if file.at.startswith(f"{name}/")] for name in (*LAYOUT, TEST_MASKS)]
+    return RawFolder(*folders)
 
 
 def find_layout(folder: Path) -> Path:
     """`folder`, or the one folder that wraps it, whichever holds the layout; raises UserError if neither does."""
     wrapped = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name != "__MACOSX"]
     for root in [folder, *(wrapped if len(wrapped) == 1 else [])]:
-        if all((root / part).is_dir() for part in LAYOUT):
+        if all((root / name).is_dir() for name in LAYOUT):
             return root
     found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
     raise UserError(f"{folder}: expected the folders {', '.join(LAYOUT)}, found {found}; arrange it like that")
@@ -93,7 +86,7 @@ def find_layout(folder: Path) -> Path:
 
 def list_raw(root: Path) -> RawFolder[Path]:
     """The paired files under `root`; raises UserError that names the first files that do not fit the layout."""
-    photos, masks, tests = (_by_stem(root / part) for part in LAYOUT)
+    photos, masks, tests = (_by_stem(root / name) for name in LAYOUT)
     for ours, others, missing, where in ((photos, masks, "a mask", LAYOUT[1]), (masks, photos, "a photo", LAYOUT[0])):
         if alone := sorted(ours.keys() - others.keys()):
             names = _some([str(ours[stem]) for stem in alone])
