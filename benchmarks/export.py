@@ -17,8 +17,8 @@ import torch
 from benchmarks import in_turns, machine
 from src.errors import UserError, run_main
 from src.formats.model import MODELS
-from src.formats.prepared import LABELLED, read_rows
-from src.formats.raw import RAW
+from src.formats.prepared import LABELLED, read_photos
+from src.formats.raw import read_raw
 from src.formats.split import part_indices, read_split
 from src.images import read_mask, read_photo
 from src.predictor import Predictor
@@ -33,10 +33,12 @@ def main(*arguments: str) -> None:
     parser.add_argument("variants", nargs="*")
     variants = parser.parse_args(arguments).variants or found()
     torch.set_num_threads(1)
-    rows = read_rows(LABELLED)
-    files = rows["file"].iloc[part_indices(read_split(list(rows["id"])), "holdout")]
-    photos = [read_photo(RAW / "train/images" / file) for file in files]
-    masks = [read_mask(RAW / "train/masks" / file) > 0 for file in files]
+    prepared = read_photos(LABELLED)
+    split = read_split(len(prepared))
+    holdout = part_indices(split, "holdout")
+    raw = read_raw()
+    photos = [read_photo(raw.photos[i]) for i in holdout]
+    masks = [read_mask(raw.masks[i]) > 0 for i in holdout]
     print(f"{len(photos)} holdout photos, one core of: {machine()}, onnxruntime {onnxruntime.__version__}\n")
     print("| model | as | MB | ms per photo | Dice |\n|---|---|---|---|---|")
     for variant in variants:

@@ -48,7 +48,7 @@ class Runtime(NamedTuple):
 def one_device(params: ComputeParams) -> Runtime:
     """The device for work that takes seconds and is not spread over several, whatever `params.devices` says.
 
-    A GPU is one that this process has to itself, for which it may have to wait. Raises UserError as configure_torch does.
+    A GPU is one that this process has to itself, for which it may have to wait. Raises UserError like configure_torch.
     """
     kind, precision = configure_torch(params.model_copy(update={"devices": 1}))
     if kind == "cpu":

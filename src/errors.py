@@ -54,6 +54,9 @@ def run_guarded(main: Callable[..., None]) -> None:
     What the user or the machine is to blame for becomes one line and exit status 1: a UserError, a full disk, a file
     that may not be read or written, and a missing one that an earlier stage should have made. All else is a traceback.
     """
+    if sys.stdout is None:  # it was closed
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the end
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # for names that it cannot encode
     try:
         _check_arguments(main)
         main(*sys.argv[1:])

@@ -74,18 +74,13 @@ def read_holder(path: Path) -> str:
     return "unknown"
 
 
-def check_name(name: str) -> None:
-    """Raises UserError if the file name `name` cannot be printed: control characters, or bytes that are not UTF-8."""
-    if not name.isprintable():
-        raise UserError(f"{name!r}: the name holds a control character or is not UTF-8; rename the file")
-
-
 def check_file(path: Path) -> None:
-    """Raises UserError if `path` is no regular file, or has a name that `check_name` refuses.
+    """Raises UserError if `path` is no regular file, or has a name that cannot be printed.
 
     Opening anything else may never end: a device gives bytes for ever, and a pipe waits for someone to write to it.
     """
-    check_name(path.name)
+    if not path.name.isprintable():
+        raise UserError(f"{str(path)!r}: the name holds a control character or is not UTF-8; rename the file")
     if not path.exists():
         what = "a link to nothing" if path.is_symlink() else "missing"
         raise UserError(f"{path} is {what}; replace it")

@@ -1,8 +1,9 @@
 """Reading photos and masks from files, whatever their encoding."""
 
 import warnings
+import zipfile
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import cv2
 import numpy as np
@@ -13,36 +14,38 @@ from pydantic import Field
 from src.errors import UserError
 from src.files import check_file
 
-Image.MAX_IMAGE_PIXELS = None  # _decode has a limit of its own
+Image.MAX_IMAGE_PIXELS = None  # _read has a limit of its own
 warnings.filterwarnings("ignore", module="PIL")
 FORMATS = ("PNG", "JPEG", "WEBP")
 BYTES_PER_PIXEL = 16  # no file of these formats has more
-MOST = 1000  # OpenCV itself takes no more than 2^30 pixels
-Megapixels = Annotated[int, Field(ge=1, le=MOST)]
+MAX_MEGAPIXELS = 1000  # OpenCV itself takes no more than 2^30 pixels
+ImageFile = Path | zipfile.Path
+Megapixels = Annotated[int, Field(ge=1, le=MAX_MEGAPIXELS)]
 
 # Our own error names the file; OpenCV's warning about the same file would only stand beside it.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def read_photo(path: Path, most: Megapixels = MOST) -> np.ndarray:
+def read_photo(path: ImageFile, max_megapixels: Megapixels = MAX_MEGAPIXELS) -> np.ndarray:
     """The photo as RGB, uint8 (H, W, 3), turned upright by its EXIF tag.
 
-    Raises UserError if it cannot be decoded, or has more than `most` million pixels.
+    Raises UserError if it cannot be decoded, or has more than `max_megapixels`.
     """
-    return cv2.cvtColor(_decode(path, most, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(_decode(path, _read(path, max_megapixels), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def read_mask(path: Path, most: Megapixels = MOST) -> np.ndarray:
+def read_mask(path: ImageFile, max_megapixels: Megapixels = MAX_MEGAPIXELS) -> np.ndarray:
     """The mask as uint8 (H, W) with values 0 and 1: person is whatever is above zero in any channel.
 
     This holds for 0/1 and 0/255 values, for 1, 8 and 16 bits, and for RGB, palette and greyscale files alike; an alpha
     channel says nothing. Lossy compression, that of JPEG, leaves faint pixels around an outline: there, person is
     whatever is above half of the brightest value. Raises UserError if the file cannot be decoded, or has more than
-    `most` million pixels.
+    `max_megapixels`.
     """
-    blue, green, red = cv2.split(_decode(path, most, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH))
+    data = _read(path, max_megapixels)
+    blue, green, red = cv2.split(_decode(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH))
     brightest = cv2.max(cv2.max(blue, green), red)
-    limit = int(brightest.max()) // 2 if _is_lossy(path) else 0
+    limit = int(brightest.max()) // 2 if _is_lossy(data) else 0
     return cv2.threshold(brightest, limit, 1, cv2.THRESH_BINARY)[1].astype(np.uint8, copy=False)
 
 
@@ -60,37 +63,30 @@ def _interpolation(image: np.ndarray, size: int) -> int:
     return cv2.INTER_AREA if min(image.shape[:2]) >= size else cv2.INTER_LINEAR
 
 
-def _decode(path: Path, most: Megapixels, flags: int) -> NDArray:
-    check_file(path)
-    if not path.stat().st_size:
+def _read(path: ImageFile, max_megapixels: Megapixels) -> bytes:
+    """The bytes of an image file whose size and header are within the limit."""
+    if isinstance(path, Path):
+        check_file(path)
+        size = path.stat().st_size
+    else:
+        size = path.root.getinfo(path.at).file_size
+    if not size:
         raise UserError(f"{path}: the file is empty; replace it")
-    (width, height), megabytes = _size(path), path.stat().st_size / 1e6
-    if max(width * height / 1e6, megabytes / BYTES_PER_PIXEL) > most:
-        raise UserError(
-            f"{path}: {width} x {height} pixels, {megabytes:.1f} MB, are more than max_megapixels: {most} in "
-            "params.yaml lets in; make it smaller, or raise that"
-        )
-    try:
-        # imread would return half of a JPEG file that is cut short.
-        pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise _unreadable(path)
-    return pixels
-
-
-def _is_lossy(path: Path) -> bool:
-    """Whether a file that was decoded is a JPEG, or a WebP whose pixels are not in a chunk of the lossless kind."""
     with path.open("rb") as file:
-        start = file.read(4)
-        return start.startswith(b"\xff\xd8") or (start == b"RIFF" and b"VP8L" not in file.read())
+        (width, height), megabytes = _pixels(path, file), size / 1e6
+        if max(width * height / 1e6, megabytes / BYTES_PER_PIXEL) > max_megapixels:
+            raise UserError(
+                f"{path}: {width} x {height} pixels, {megabytes:.1f} MB, are more than max_megapixels: "
+                f"{max_megapixels} in params.yaml lets in; make it smaller, or raise that"
+            )
+        file.seek(0)
+        return file.read()
 
 
-def _size(path: Path) -> tuple[int, int]:
+def _pixels(path: ImageFile, file: IO[bytes]) -> tuple[int, int]:
     """Width and height, from the file's header alone: to decode it may take any amount of memory."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(file, formats=FORMATS) as image:
             return image.size
     except OSError as error:
         if error.errno:  # it could not be read at all
@@ -100,5 +96,21 @@ def _size(path: Path) -> tuple[int, int]:
         raise _unreadable(path) from None
 
 
-def _unreadable(path: Path) -> UserError:
+def _decode(path: ImageFile, data: bytes, flags: int) -> NDArray:
+    try:
+        # imread would return half of a JPEG file that is cut short.
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise _unreadable(path)
+    return pixels
+
+
+def _is_lossy(data: bytes) -> bool:
+    """Whether a file that was decoded is a JPEG, or a WebP whose pixels are not in a chunk of the lossless kind."""
+    return data.startswith(b"\xff\xd8") or (data.startswith(b"RIFF") and b"VP8L" not in data)
+
+
+def _unreadable(path: ImageFile) -> UserError:
     return UserError(f"{path}: not a readable image (damaged, cut short, or no PNG, JPEG or WebP); replace it")

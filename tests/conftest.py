@@ -164,7 +164,7 @@ def copy_project(folder: Path, variants: list[str]) -> Project:
         check=True,
     ).stdout.splitlines()
     # What a run of the project writes is not part of it: a copy starts without results.
-    left = ("metrics/", "data/", "docs/", "benchmarks/results/")
+    left = ("metrics/", "data/split.csv", "docs/", "benchmarks/results/")
     for file in files:
         if (ROOT / file).exists() and not file.startswith(left) and file != "dvc.lock":
             (folder / file).parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ stages it ran.
 import re
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from pathlib import Path
 import cv2
 import yaml
 
-from tests.conftest import ROOT, VARIANTS, Project, copy_project, set_params, write_raw
+from src.formats.raw import RAW
+from tests.conftest import ROOT, VARIANTS, Project, copy_project, photo_and_mask, set_params, write_raw
 
 PAGE = ROOT / "docs/reruns.md"
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -28,7 +30,6 @@ TRAIN = {
     "gpu.train.ema_decay": 0.5,
 }
 PHOTOS = "photos"  # the folder of one's own photos, beside the project
-FETCH = ("-f", "-s", "download")
 
 
 @dataclass
@@ -38,7 +39,6 @@ class Change:
     name: str
     make: Callable[[Project], None]
     after: str | None = None
-    fetch: bool = False
 
 
 def param(key: str, value: object, name: str = "") -> Change:
@@ -56,14 +56,33 @@ def comment(file: str) -> Change:
     return Change(f"a comment in `{file}`", make)
 
 
-def photo(name: str, file: str) -> Change:
-    """A photo of one's own that is mirrored where it lies, and fetched again."""
+def photos(name: str, edit: Callable[[Path], object]) -> Change:
+    """An edit in the folder of one's own photos."""
+    return Change(name, lambda project: edit(project.root.parent / PHOTOS), after=LOCAL)
 
-    def make(project: Project) -> None:
-        path = str(project.root.parent / PHOTOS / file)
-        cv2.imwrite(path, cv2.flip(cv2.imread(path), 1))
 
-    return Change(name, make, after=LOCAL, fetch=True)
+def mirror(path: Path) -> None:
+    """Mirrors a photo."""
+    cv2.imwrite(str(path), cv2.flip(cv2.imread(str(path)), 1))
+
+
+def add_photo(folder: Path) -> None:
+    """A training photo that is no copy of another."""
+    for kind, picture in zip(("images", "masks"), photo_and_mask(48, seed=99), strict=True):
+        cv2.imwrite(str(folder / f"train/{kind}/99.png"), picture)
+
+
+def delete_photo(folder: Path) -> None:
+    """A training photo less."""
+    for kind in ("images", "masks"):
+        (folder / f"train/{kind}/5.png").unlink()
+
+
+def same_photos(project: Project) -> None:
+    """The photos that are there, from a folder."""
+    with zipfile.ZipFile(project.root / RAW) as archive:
+        archive.extractall(project.root.parent / "same")
+    set_params(project.root, {"source": "local", "local.path": "../same"})
 
 
 LOCAL = "`source`"
@@ -95,8 +114,11 @@ CHANGES = [
     param("synthetic.seed", 2, "the block of the source in use"),
     param("kaggle.seed", 9, "that of another source"),
     param("gpu.train.epochs", 9, "the budget not in use"),
-    photo("a training photo, fetched again", "train/images/0.png"),
-    photo("a test photo, fetched again", "test/images/24.png"),
+    Change("`source`, with the same photos", same_photos),
+    photos("a training photo of your own, edited", lambda folder: mirror(folder / "train/images/0.png")),
+    photos("a training photo of your own, added", add_photo),
+    photos("a training photo of your own, deleted", delete_photo),
+    photos("a test photo of your own, edited", lambda folder: mirror(folder / "test/images/24.png")),
     comment("src/models/unet.py"),
     comment("src/models/u2net.py"),
     comment("src/models/blocks.py"),
@@ -141,7 +163,7 @@ class Matrix:
         shutil.copytree(self.finished[change.after], work)
         project = Project(work / "project")
         change.make(project)
-        stages = (project.repro(*FETCH) if change.fetch else []) + project.repro()
+        stages = project.repro()
         if any(other.after == change.name for other in CHANGES) and change.name not in self.finished:
             self.finished[change.name] = work.rename(self.folder / "after")
         else:

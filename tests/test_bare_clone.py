@@ -58,7 +58,7 @@ def test_only_what_a_change_concerns_is_trained_and_the_report_is_made(clone, ch
     assert of_each(["predict"], trained) | of_each(["evaluate"], scored_again) | {"report"} <= stages
     follow = of_each(AFTER_TRAINING, trained) | of_each(AFTER_SCORING, scored_again)
     assert stages <= of_each(["train"], trained) | follow | {"ensemble@team", "report", "release"}
-    assert not (clone.root / "data/raw").exists()
+    assert not (clone.root / "data/downloaded.zip").exists()
     page = (clone.root / "report/index.html").read_text()
     for variant in yaml.safe_load((clone.root / "params.yaml").read_text())["variants"]:
         assert f'<a href="gallery/{variant}.html">' in page

@@ -40,7 +40,7 @@ def nothing_is_left_to_train(team: Project, folder: Path) -> Project:
     third = clone(team, folder)
     stages = third.repro("--pull", "--allow-missing")
     assert {"train", "predict", "download"}.isdisjoint(stage.split("@")[0] for stage in stages)
-    assert not (third.root / "data/raw").exists()
+    assert not (third.root / "data/downloaded.zip").exists()
     return third
 
 

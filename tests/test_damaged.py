@@ -51,54 +51,30 @@ def text(path):
     path.write_text("<<<<<<< HEAD\n")
 
 
+def folder(path):
+    path.unlink()
+    path.mkdir()
+
+
 def flip_a_bit(path):
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
 
 
-def edit_metadata(path):
-    data = path.read_bytes()
-    path.write_bytes(data.replace(b'\\"dropout\\": 0.0', b'\\"dropout\\": 0.5'))
+def replace(old: bytes, new: bytes):
+    return lambda path: path.write_bytes(path.read_bytes().replace(old, new))
+
+
+def written_with(**changes):
+    """Another model's file; one of width 1024 and depth 7 would take 360 GB of weights, were they made."""
+    return lambda path: write_model(**changes)
 
 
 def not_numbers(path):
     weights = models.build("unet", ARGUMENTS).state_dict()
-    weights["net.final.weight" if "net.final.weight" in weights else next(iter(weights))].fill_(float("nan"))
+    next(iter(weights.values())).fill_(float("nan"))
     save_model(path, [weights], ABOUT)
-
-
-def without_metadata(path):
-    save_file(load_file(path), path)
-
-
-def someone_elses(path):
-    save_file({"0.weight": torch.zeros(3)}, path, {"about": json.dumps({"format": "pt"})})
-
-
-def huge(path):
-    write_model(ARGUMENTS | {"width": 1024, "depth": 7})  # 360 GB of weights, were they made
-
-
-def beyond_all_bounds(path):
-    write_model(ARGUMENTS | {"width": 10**9})
-
-
-def unknown_variant(path):
-    write_model(variant="../unet")
-
-
-def no_arguments(path):
-    save_model(path, [], {"variant": "unet"})
-
-
-def endless_header(path):
-    path.write_bytes(struct.pack("<Q", 2**62) + path.read_bytes()[8:])
-
-
-def folder(path):
-    path.unlink()
-    path.mkdir()
 
 
 @pytest.mark.parametrize(
@@ -107,17 +83,17 @@ def folder(path):
         half,
         empty,
         text,
-        flip_a_bit,
-        edit_metadata,
-        not_numbers,
-        without_metadata,
-        someone_elses,
-        huge,
-        beyond_all_bounds,
-        unknown_variant,
-        no_arguments,
-        endless_header,
         folder,
+        flip_a_bit,
+        not_numbers,
+        replace(b'\\"dropout\\": 0.0', b'\\"dropout\\": 0.5'),
+        lambda path: save_file(load_file(path), path),  # without metadata
+        lambda path: save_file({"0.weight": torch.zeros(3)}, path, {"about": json.dumps({"format": "pt"})}),
+        lambda path: save_model(path, [], {"variant": "unet"}),
+        lambda path: path.write_bytes(struct.pack("<Q", 2**62) + path.read_bytes()[8:]),  # an endless header
+        written_with(arguments=ARGUMENTS | {"width": 1024, "depth": 7}),
+        written_with(arguments=ARGUMENTS | {"width": 10**9}),
+        written_with(variant="../unet"),
     ],
 )
 def test_a_model_that_is_not_what_was_written(workspace, damage):
@@ -171,7 +147,8 @@ PHOTOS, MASKS = "data/prepared/labelled/photos.npy", "data/prepared/labelled/nat
         (SPLIT, text, "the column id is missing"),
         (SPLIT, lambda path: path.write_bytes(b"\xff\xfe\x00" * 50), "not a CSV file"),
         (ROWS, lambda path: edit(path, ",60,48,", ",60,,"), "the column width holds something else than int"),
-        (ROWS, lambda path: edit(path, ",60,48,", ",60,-48,"), "a size is not above zero"),
+        (ROWS, lambda path: edit(path, ",60,48,", ",60,-48,"), "a size is not that of a photo"),
+        (ROWS, lambda path: edit(path, ",60,48,", ",1000000,1000000,"), "a size is not that of a photo"),
         (ROWS, lambda path: edit(path, "True", "yes"), "something else than bool"),
         (ROWS, lambda path: edit(path, "001,001.png", "000,001.png"), "an id stands twice"),
         (ROWS, half, "prepare"),
@@ -193,22 +170,28 @@ def test_a_file_of_an_earlier_stage_that_is_not_what_it_wrote(workspace, file, d
 
 
 @pytest.mark.parametrize(
-    ("contents", "says"),
+    "contents",
     [
-        ("", "not what evaluate wrote"),
-        ("<<<<<<< HEAD\n{}", "not what evaluate wrote"),
-        ("[" * 100_000, "not what evaluate wrote"),
-        ("[]", "not what evaluate wrote"),
-        ('{"threshold": 9, "holdout": {"dice": 0.5}}', "not what evaluate wrote"),
-        ('{"threshold": NaN, "holdout": {"dice": 0.5}}', "not what evaluate wrote"),
-        ('{"holdout": {"dice": 0.5}}', "not what evaluate wrote"),
+        "",
+        "<<<<<<< HEAD\n{}",
+        "[" * 100_000,
+        "[]",
+        '{"threshold": 9, "holdout": {"dice": 0.5}}',
+        '{"threshold": NaN, "holdout": {"dice": 0.5}}',
+        '{"holdout": {"dice": 0.5}}',
     ],
 )
-def test_metrics_that_were_edited_by_hand_or_hold_a_conflict(workspace, contents, says):
+def test_metrics_that_were_edited_by_hand_or_hold_a_conflict(workspace, contents):
     (workspace / "metrics").mkdir()
     (workspace / "metrics/unet.json").write_text(contents)
-    fails(lambda: submit.main("unet"), says=["metrics/unet.json", says, "evaluate@unet"])
+    fails(lambda: submit.main("unet"), says=["metrics/unet.json", "not what evaluate wrote", "evaluate@unet"])
     assert not (workspace / "submissions").exists()
+
+
+def test_test_photos_of_an_absurd_size(workspace):
+    evaluate.main("unet")
+    edit(workspace / "data/prepared/test/photos.csv", ",60,48,", ",1000000,1000000,")
+    fails(lambda: submit.main("unet"), says=["test/photos.csv", "a size is not that of a photo", "prepare"])
 
 
 def test_a_gallery_of_damaged_scores_or_pictures(workspace):

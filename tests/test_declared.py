@@ -165,7 +165,7 @@ def test_no_tool_imports_a_stages_room():
 
 
 def test_no_line_of_dvc_yaml_names_a_variant_a_loss_or_a_source():
-    text = (ROOT / "dvc.yaml").read_text()
+    text = (ROOT / "dvc.yaml").read_text().replace("${local.path}", "")  # a dependency, whatever the source
     for name in [*known_variants(), *known_losses(), *known_sources()]:
         assert not re.search(rf"\b{name}\b", text), name
 

@@ -38,9 +38,10 @@ def maps(project, variant, part):
 
 
 def test_the_mean_of_maps_by_hand():
-    maps = [np.full((1, 2, 2), value, np.uint8) for value in (255, 254, 0)]
-    assert (average(maps) == 170).all()  # 509 / 3 = 169.67
-    assert (average([maps[0]] * 3) == 255).all()
+    maps = {value: np.full((1, 2, 2), value, np.uint8) for value in (255, 254, 253, 0)}
+    assert (average([maps[255], maps[254], maps[0]]) == 170).all()  # 509 / 3 = 169.67
+    assert (average([maps[255], maps[253], maps[0]]) == 169).all()  # 508 / 3 = 169.33
+    assert (average([maps[255]] * 3) == 255).all()
 
 
 class TestFolds:

@@ -3,12 +3,14 @@
 import re
 import shutil
 import textwrap
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from src.formats.raw import RAW
 from tests.conftest import ROOT, Project, copy_finished, ran, write_raw
 
 EXTENDING = ROOT / "docs/extending.md"
@@ -128,7 +130,7 @@ def test_the_new_source_supplies_photos_and_says_what_is_wrong_with_its_key(fres
     archive = shutil.make_archive(str(tmp_path / "photos"), "zip", write_raw(tmp_path / "photos"))
     fresh.set(source="my_source", my_source__url=Path(archive).as_uri())
     assert fresh.repro("download") == ["download"]
-    assert len(list((fresh.root / "data/raw/train/images").iterdir())) == 20
+    assert len(zipfile.ZipFile(fresh.root / RAW).namelist()) == 20 + 20 + 3
     fresh.set(my_source__url="nowhere")
     assert fresh.stage("download", check=False).stderr.startswith("error: params.yaml: my_source.url: 'nowhere'")
 

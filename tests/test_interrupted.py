@@ -6,10 +6,11 @@ import shutil
 import signal
 import time
 
+import cv2
 import psutil
 import pytest
 
-from tests.conftest import copy_finished
+from tests.conftest import copy_finished, photo_and_mask
 from tests.test_resume import hashes, start
 
 STAGES = ("download", "prepare", "split", "describe", "train unet", "predict unet", "evaluate unet", "submit unet")
@@ -123,7 +124,8 @@ def test_a_full_disk_is_one_line_and_with_room_the_same_command_works(project, n
 
 @pytest.mark.slow
 def test_pictures_on_a_full_disk_are_an_error_too(project, tmp_path):
-    photo = next((project.root / "data/raw/test/images").iterdir())
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), photo_and_mask(96, seed=1)[0])
     for photo_or_folder in ("ulimit -f 0; ", "touch demo; "):
         shutil.rmtree(project.root / "demo", ignore_errors=True)
         result = project.run("bash", "-c", f"{photo_or_folder}exec python -m tools.demo {photo}", check=False)

@@ -6,8 +6,6 @@ import io
 import json
 import os
 import shutil
-import stat
-import struct
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,10 +20,9 @@ import yaml
 
 from src.errors import UserError
 from src.formats import rle
-from src.formats.raw import CHECKSUMS
+from src.formats.raw import RAW
 from src.sources import kaggle
 from src.sources.archive import NoRoomError, unpack
-from stages.download.place import checksums
 from tests.conftest import ROOT, Project
 from tests.kaggle_server import BASIC, CUT, KEY, REFRESH, SECRETS, STALL, TOKEN, USER, KaggleServer, at_start
 from tools.upload.hand_in import check_submission
@@ -64,10 +61,10 @@ def make_zip(members: dict[str, bytes], edit: Callable[[zipfile.ZipFile], None] 
     return out.getvalue()
 
 
-def add(name: str, mode: int = 0) -> Callable[[zipfile.ZipFile], None]:
+def add(name: str) -> Callable[[zipfile.ZipFile], None]:
     def edit(archive: zipfile.ZipFile) -> None:
         member = zipfile.ZipInfo()
-        member.filename, member.external_attr = name, mode << 16
+        member.filename = name
         archive.writestr(member, b"/etc")
 
     return edit
@@ -160,10 +157,9 @@ def bench(tmp_path: Path, server: KaggleServer, monkeypatch: pytest.MonkeyPatch)
     data = {"kind": "competition", "competition": SLUG, "dataset": DATASET, "test_share": 0.2, "seed": 7}
     changes = {"source": "kaggle", "variants": ["unet"], "release": "unet", "loss": "bce_dice"}
     (root / "params.yaml").write_text(yaml.safe_dump(params | changes | {"kaggle": data}))
-    for file in ("data/raw/train/images/old.png", "data/prepared/kept.npy", "metrics/kept.json"):
-        (root / file).parent.mkdir(parents=True)
+    for file in (str(RAW), "data/prepared/kept.npy", "metrics/kept.json"):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text("from before")
-    (root / CHECKSUMS).write_text(checksums(root / "data/raw"))
     (home / ".kaggle").mkdir(parents=True)
     start.mkdir()
     (start / "sitecustomize.py").write_text(START)
@@ -185,8 +181,8 @@ def sign_in(home: Path, key: str = KEY) -> None:
 
 
 def raw_files(bench: Bench) -> dict[str, bytes]:
-    raw = bench.root / "data/raw"
-    return {path.relative_to(raw).as_posix(): path.read_bytes() for path in raw.rglob("*") if path.is_file()}
+    with zipfile.ZipFile(bench.root / RAW) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 # --- download: what it does
@@ -194,7 +190,7 @@ def raw_files(bench: Bench) -> dict[str, bytes]:
 
 def test_the_competition_is_downloaded_and_put_in_place(bench):
     output = bench.works("download")
-    assert raw_files(bench) == PHOTOS | SAMPLE
+    assert raw_files(bench) == PHOTOS
     assert "2 labelled photos, 2 test photos" in output
     assert "%|" not in output
     assert not list((bench.root / ".cache/kaggle").rglob("*.*")), "nothing stays behind"
@@ -284,7 +280,7 @@ def test_a_passing_fault_is_waited_out(bench):
     bench.server.fail("/store/", CUT, times=1, late=True)
     bench.server.fail("/store/", 403, times=1)  # an address that has expired, not Kaggle's own refusal
     assert "Kaggle has a fault (503); trying again" in bench.works("download")
-    assert raw_files(bench) == PHOTOS | SAMPLE
+    assert raw_files(bench) == PHOTOS
 
 
 # --- download: what can go wrong. Each time one line, nothing lost, and the same command works afterwards.
@@ -355,7 +351,7 @@ def test_an_archive_that_cannot_be_trusted(bench, archive, says):
     if "make room" in says:  # then it is kept, unless Kaggle has a newer one
         bench.server.modified += 3600
     bench.works("download")
-    assert raw_files(bench) == PHOTOS | SAMPLE
+    assert raw_files(bench) == PHOTOS
 
 
 @pytest.mark.parametrize(
@@ -444,16 +440,8 @@ def test_dvc_and_git_keep_no_secret_and_no_partial_download(bench, new_project):
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
-        (add("a\\..\\..\\b.png"), "would leave the folder"),
-        (add("C:/b.png"), "would leave the folder"),
         (add("train/../../b.png"), "would leave the folder"),
-        (add("../"), "would leave the folder"),
         (add("/tmp/outside.png"), "would leave the folder"),
-        (add("test/images/1.png", stat.S_IFLNK | 0o777), "is a link"),
-        (add("pipe", stat.S_IFIFO), "is a link or a device"),
-        (add("TEST/images/9.PNG"), "twice"),
-        (add("train/images/1.png/x"), "both as a file and as a folder"),
-        (lambda archive: archive.writestr("x", b"x" * 99, zipfile.ZIP_BZIP2), "compressed in a way"),
     ],
 )
 def test_nothing_is_unpacked_from_an_archive_with_one_bad_member(tmp_path, edit, says):
@@ -463,15 +451,6 @@ def test_nothing_is_unpacked_from_an_archive_with_one_bad_member(tmp_path, edit,
         unpack(archive, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "out"]
-
-
-def test_an_encrypted_archive_is_refused(tmp_path):
-    content = bytearray(make_zip({"a.png": b"photo"}))
-    for start, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        struct.pack_into("<H", content, content.index(start) + flags, 1)
-    (tmp_path / "a.zip").write_bytes(content)
-    with pytest.raises(UserError, match="is encrypted"):
-        unpack(tmp_path / "a.zip", tmp_path / "out")
 
 
 def test_a_member_cannot_grow_beyond_its_declared_size(tmp_path):

@@ -20,9 +20,8 @@ import nbformat
 import pytest
 
 from src.errors import UserError
-from src.formats.raw import CHECKSUMS
+from src.formats.raw import RAW
 from src.sources import kaggle
-from stages.download.place import checksums
 from tests.conftest import ROOT, Project, copy_project, ran, write_raw
 from tests.kaggle_server import CUT, SECRETS, USER, KaggleServer, Kernel, at_start
 from tests.test_kaggle import sign_in
@@ -161,10 +160,7 @@ def test_a_run_on_kaggle_that_takes_two_kernels_ends_as_one_at_home_would(bench)
     assert not any(secret in json.dumps(sent) for secret in SECRETS)
 
     root, model = bench.home.root, "models/unet.safetensors"
-    drawn = root / "data/raw/train/images/drawn.png"  # left from a run with other photos
-    drawn.parent.mkdir(parents=True)
-    drawn.write_bytes(b"drawn")
-    (root / CHECKSUMS).write_text(checksums(root / "data/raw"))
+    (root / RAW).write_bytes(b"drawn")  # left from a run with other photos
 
     bench.runs_for_real()
     shown = bench.call(*command)
@@ -177,7 +173,7 @@ def test_a_run_on_kaggle_that_takes_two_kernels_ends_as_one_at_home_would(bench)
 
     assert trainings(shown, "is cached - skipping run") == {"train@unet"}
     assert {stage.split("@")[0] for stage in ran(shown)} == {"split", "evaluate"}, "nothing else has run at home"
-    assert not (root / "data/raw").exists(), "the photos are at Kaggle"
+    assert not (root / RAW).exists(), "the photos are at Kaggle"
     assert (root / "report/index.html").exists() and (root / "submissions/unet.csv").exists()
     there = bench.kaggle / second.request["slug"].split("/")[1] / "tmp/person-segmentation-run/project"
     assert (root / model).read_bytes() == (there / model).read_bytes()

@@ -4,12 +4,12 @@ import json
 import re
 import shutil
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
 from src.formats.metrics import HEADLINE, parse_metrics
+from src.formats.prepared import TEST, read_rows
 from src.formats.rle import decode, encode
 from src.formats.submission import read_submission
 from tests.conftest import VARIANTS, copy_finished, ran, write_raw
@@ -62,13 +62,12 @@ class TestRepro:
         assert len(table) == 1 + len(VARIANTS)
 
     def test_each_submission_has_a_row_per_test_photo_that_decodes_at_its_size(self, project):
-        photos = sorted((project.root / "data/raw/test/images").iterdir())
+        photos = read_rows(project.root / TEST)
         for variant in VARIANTS:
             table = read_submission(project.root / f"submissions/{variant}.csv")
             assert list(table.columns) == ["id", "encoded_pixels"]
-            assert list(table["id"]) == [photo.name for photo in photos]
-            for code, photo in zip(table["encoded_pixels"], photos, strict=True):
-                height, width = cv2.imread(str(photo)).shape[:2]
+            assert list(table["id"]) == list(photos["file"]) == [f"{i:04d}.png" for i in range(25, 29)]
+            for code, height, width in zip(table["encoded_pixels"], photos["height"], photos["width"], strict=True):
                 assert encode(decode(code, height, width)) == code
 
     def test_the_leaderboard_is_sorted_and_says_who_leads(self, project):
@@ -128,8 +127,13 @@ class TestExperiments:
 def test_the_same_commit_gives_the_same_bytes(finished, new_project):
     project = new_project(variants=VARIANTS)
     project.repro()
-    names = ["data/split.csv", *(f"metrics/{v}.json" for v in VARIANTS), *(f"submissions/{v}.csv" for v in VARIANTS)]
-    for folder in ("models", "data/prepared", "data/predictions", "plots", "report", "data/raw"):
+    names = [
+        "data/downloaded.zip",
+        "data/split.csv",
+        *(f"metrics/{v}.json" for v in VARIANTS),
+        *(f"submissions/{v}.csv" for v in VARIANTS),
+    ]
+    for folder in ("models", "data/prepared", "data/predictions", "plots", "report"):
         names += [str(path.relative_to(project.root)) for path in (project.root / folder).rglob("*") if path.is_file()]
     assert len(names) > 50
     for name in names:

@@ -85,6 +85,13 @@ class TestTraits:
     def test_a_large_person_whom_the_frame_cuts(self):
         assert self.mask(slice(40, 100), slice(40, 60)) == {"coverage": 0.12, "small": False, "cut": True}
 
+    def test_each_pixel_of_the_border_counts_once(self):
+        for y, x in np.argwhere(np.pad(np.zeros((6, 6), bool), 1, constant_values=True)):
+            mask = np.zeros((8, 8), np.uint8)
+            mask[y, x] = 1
+            for share, cut in ((1 / 28, True), (1 / 27.9, False)):
+                assert mask_traits(mask, self.params.model_copy(update={"cut_border": share}))["cut"] is cut, (y, x)
+
     def test_a_photo_without_a_person_is_neither(self):
         assert self.mask(slice(0), slice(0)) == {"coverage": 0.0, "small": False, "cut": False}
 

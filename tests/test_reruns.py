@@ -13,6 +13,7 @@ ROWS = [
     "`losses`, another one",
     "`postprocess.threshold`",
     "`models.unet.dropout`",
+    "`source`, with the same photos",
     "a comment in `src/models/unet.py`",
     "a comment in `src/page/page.css`",
     "a comment in `README.md`",

@@ -137,10 +137,10 @@ class TestReproInAFreshClone:
     def test_another_loss_takes_the_prepared_photos_and_no_raw_one(self, s3_team, ben):
         stages = {f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "gallery", "submit") for v in VARIANTS}
         assert set(ben.ran) == stages | {"report", "release"}
-        assert not (ben.root / "data/raw").exists()
+        assert not (ben.root / "data/downloaded.zip").exists()
         fetched = cached(ben) & cached(s3_team.ana)
         assert md5s(ben, "data/prepared") <= fetched
-        for folder in ("data/raw", "models", "data/predictions"):
+        for folder in ("data/downloaded.zip", "models", "data/predictions"):
             assert md5s(s3_team.ana, folder).isdisjoint(fetched), folder
 
     def test_what_one_machine_has_trained_another_does_not_train_again(self, s3_team, ben, tmp_path):
@@ -151,7 +151,7 @@ class TestReproInAFreshClone:
         assert {stage.split("@")[0] for stage in stages} <= {"evaluate", "report", "release"}
         for folder in ("models", "data/predictions", "submissions", "metrics"):
             assert digests(carla, folder) == digests(ben, folder) != digests(s3_team.ana, folder)
-        assert not (carla.root / "data/raw").exists()
+        assert not (carla.root / "data/downloaded.zip").exists()
 
 
 @pytest.mark.slow

@@ -65,6 +65,10 @@ def test_too_few_photos_and_a_fold_that_does_not_exist_are_said():
         parts_for(100, fold=4)
 
 
+def test_a_single_photo_is_a_group_of_its_own():
+    assert list(duplicate_groups([photo_and_mask(64, seed=0)[0]], distance=6)) == [0]
+
+
 def test_near_duplicates_share_a_group_and_others_do_not():
     photos = [photo_and_mask(64, seed)[0] for seed in range(6)]
     smooth = [np.ascontiguousarray(np.kron(p[::8, ::8], np.ones((8, 8, 1), np.uint8))) for p in photos]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from safetensors import safe_open
 
 from src.errors import UserError
 from src.formats.model import load_model, save_model
+from src.formats.raw import RAW
 from src.models import build
 from stages.train import __main__ as train
 from tests.conftest import Project, copy_finished
@@ -128,7 +130,8 @@ class TestDemo:
         project.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
         clone = Project(tmp_path / "clone")
         shutil.copy(clone.root / STARTER, clone.root / "models/starters/efficientnet_unet.safetensors")
-        shutil.copy(project.root / "data/raw/test/images/0025.png", clone.root / "me.png")
+        with zipfile.ZipFile(project.root / RAW) as photos:
+            (clone.root / "me.png").write_bytes(photos.read("test/images/0025.png"))
         return clone
 
     def demo(self, project: Project, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""The .npy files of the pipeline, read memory-mapped and written part by part: none has to fit into memory."""
+"""The .npy files of the pipeline, read memory-mapped and written piece by piece: none has to fit into memory."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +13,8 @@ from src.files import check_file, replacing
 
 # Of numpy, which reads an array's header as a Python literal.
 DAMAGED = (
-    ArithmeticError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    SyntaxError,
-    TokenError,
-    TypeError,
-    ValueError,
+    *(ArithmeticError, EOFError, LookupError, MemoryError, RecursionError),
+    *(SyntaxError, TokenError, TypeError, ValueError),
 )
 
 
@@ -50,17 +43,17 @@ def read_array(path: Path, shape: tuple[int | None, ...], again: str) -> np.ndar
 
 @contextmanager
 def new_array(path: Path) -> Iterator[Callable[[np.ndarray], None]]:
-    """A function that adds a part, uint8 (n, ...), to the end of a new array, which is at `path` in the end, whole."""
+    """A function that adds rows, uint8 (n, ...), to the end of a new array, which is at `path` in the end, whole."""
     shape: list[int] = []
 
     with replacing(path) as partial, partial.open("wb") as file:
 
-        def append(part: np.ndarray) -> None:
+        def append(rows: np.ndarray) -> None:
             if not shape:
-                shape.extend([0, *part.shape[1:]])
+                shape.extend([0, *rows.shape[1:]])
                 write_header()
-            file.write(np.ascontiguousarray(part, np.uint8).data)
-            shape[0] += len(part)
+            file.write(np.ascontiguousarray(rows, np.uint8).data)
+            shape[0] += len(rows)
 
         def write_header() -> None:
             # numpy leaves room for the first number to grow: the header has the same length once more.

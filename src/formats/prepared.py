@@ -28,8 +28,10 @@ TEST = Path("data/prepared/test")
 PHOTOS, MASKS, SOFT_MASKS = "photos.npy", "masks.npy", "soft_masks.npy"
 NATIVE_MASKS, ROWS = "native_masks.npy", "photos.csv"
 COLUMNS = {"id": str, "file": str, "height": int, "width": int}
+MAX_PIXELS = 1e9  # of a photo; max_megapixels allows no more
 AGAIN = "run dvc repro -f -s prepare"
-TRAITS = ("small", "cut", "grey", "glare")  # columns of photos.csv: what makes a photo hard
+# Columns of photos.csv that say what makes a photo hard, and what people call them.
+TRAITS = ("small", "cut", "grey", "glare")  # src/page/traits.py has words for them
 MASK_COLUMNS = {"coverage": float} | dict.fromkeys(TRAITS, bool)
 
 
@@ -77,8 +79,9 @@ def read_rows(part: Path) -> pd.DataFrame:
         if part == LABELLED
         else read_table(part / ROWS, COLUMNS, AGAIN, optional=MASK_COLUMNS)
     )
-    if rows["id"].duplicated().any() or (rows[["height", "width"]] < 1).to_numpy().any():
-        raise UserError(f"{part / ROWS}: an id stands twice, or a size is not above zero; {AGAIN}")
+    sizes = rows[["height", "width"]].astype(float)
+    if rows["id"].duplicated().any() or (sizes < 1).to_numpy().any() or (sizes.prod(axis=1) > MAX_PIXELS).any():
+        raise UserError(f"{part / ROWS}: an id stands twice, or a size is not that of a photo; {AGAIN}")
     return rows
 
 

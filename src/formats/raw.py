@@ -1,58 +1,96 @@
-"""The raw folder's layout: `train/images`, `train/masks`, `test/images`, and two things that not every source has.
+"""The raw photos: a folder of the layout `train/images`, `train/masks`, `test/images` in, the archive RAW out.
 
-These are the sample submission, which gives the order of the test photos, and `test/masks`, their true masks. Beside
-data/raw lies data/raw.sha256, by which the download stage knows its own files (and `sha256sum --check` in data/raw).
+Not every source has a sample submission, which gives the order of the test photos, and `test/masks`, their true masks.
+RAW is one file, so that nobody puts photos of their own where DVC deletes what it does not know.
 """
 
+import struct
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
+
+from tqdm import tqdm
 
 from src.errors import UserError
-from src.files import check_file
+from src.files import check_file, check_inside, replacing
 from src.formats.tables import read_table
 
-RAW = Path("data/raw")
+RAW = Path("data/downloaded.zip")
+AGAIN = "run dvc repro -f -s download"
 LAYOUT = ("train/images", "train/masks", "test/images")
 TEST_MASKS = "test/masks"
 SAMPLE_SUBMISSION = "sample_submission.csv"
-CHECKSUMS = Path("data/raw.sha256")  # which files the download stage put into RAW, and with what in them
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp"}
+# What zipfile raises for a file that is damaged: it checks little of what it reads before it uses it.
+DAMAGED_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError),
+    *(NotImplementedError, OverflowError, RuntimeError, ValueError),
+)
+File = TypeVar("File", Path, zipfile.Path)
 
 
 @dataclass(frozen=True)
-class RawFolder:
-    """The files of a raw folder: photo i has the mask `masks[i]`; `tests` stand in the submission's order.
+class RawFolder(Generic[File]):
+    """The files of a folder, or of RAW: photo i has the mask `masks[i]`; `tests` stand in the submission's order.
 
     `test_masks` are those that the source has, by name.
     """
 
-    photos: list[Path]
-    masks: list[Path]
-    tests: list[Path]
-    test_masks: list[Path]
+    photos: list[File]
+    masks: list[File]
+    tests: list[File]
+    test_masks: list[File]
+
+
+def write_raw(folder: Path) -> RawFolder[Path]:
+    """Writes RAW with the photos under `folder`, and returns them; the same photos give the same bytes.
+
+    Raises UserError for what does not fit the layout, and a link that leads out of `folder`.
+    """
+    found = list_raw(folder)
+    files = [path for paths in vars(found).values() for path in paths]
+    for path in files:
+        check_inside(path, folder)
+    with replacing(RAW) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for path in tqdm(files, desc=f"write {RAW}", unit="file", disable=None):
+            # A ZipInfo of a name alone has a fixed date.
+            archive.writestr(zipfile.ZipInfo(path.relative_to(folder).as_posix()), path.read_bytes())
+    return found
+
+
+def read_raw() -> RawFolder[zipfile.Path]:
+    """What RAW holds; raises UserError if it is damaged."""
+    try:
+        archive = zipfile.ZipFile(RAW)
+        damaged = archive.testzip()
+    except DAMAGED_ZIP as error:
+        damaged = str(error)
+    if damaged:
+        raise UserError(f"{RAW} is damaged ({damaged}); {AGAIN}")
+    files = [zipfile.Path(archive, name) for name in archive.namelist()]
+    folders = [[file for file in files if file.at.startswith(f"{name}/")] for name in (*LAYOUT, TEST_MASKS)]
+    return RawFolder(*folders)
 
 
 def find_layout(folder: Path) -> Path:
     """`folder`, or the one folder that wraps it, whichever holds the layout; raises UserError if neither does."""
     wrapped = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name != "__MACOSX"]
     for root in [folder, *(wrapped if len(wrapped) == 1 else [])]:
-        if all((root / part).is_dir() for part in LAYOUT):
+        if all((root / name).is_dir() for name in LAYOUT):
             return root
     found = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
     raise UserError(f"{folder}: expected the folders {', '.join(LAYOUT)}, found {found}; arrange it like that")
 
 
-def list_raw(root: Path) -> RawFolder:
+def list_raw(root: Path) -> RawFolder[Path]:
     """The paired files under `root`; raises UserError that names the first files that do not fit the layout."""
-    photos, masks, tests = (_by_stem(root / part) for part in LAYOUT)
-    for missing, what, where in (
-        (photos.keys() - masks.keys(), "without a mask", LAYOUT[1]),
-        (masks.keys() - photos.keys(), "without a photo", LAYOUT[0]),
-    ):
-        if missing:
-            origin = photos if where == LAYOUT[1] else masks
-            names = _some([str(origin[stem]) for stem in sorted(missing)])
-            raise UserError(f"{what[8:]} is missing for {names}: add it to {root / where} under the same name")
+    photos, masks, tests = (_by_stem(root / name) for name in LAYOUT)
+    for ours, others, missing, where in ((photos, masks, "a mask", LAYOUT[1]), (masks, photos, "a photo", LAYOUT[0])):
+        if alone := sorted(ours.keys() - others.keys()):
+            names = _some([str(ours[stem]) for stem in alone])
+            raise UserError(f"{missing} is missing for {names}: add it to {root / where} under the same name")
     if repeated := photos.keys() & tests.keys():
         raise UserError(f"{tests[min(repeated)]}: also in {LAYOUT[0]}; a test photo must not be a training photo")
     stems = sorted(photos)
@@ -96,5 +134,5 @@ def _submission_order(root: Path, tests: dict[str, Path]) -> list[Path]:
     return [by_name[name] for name in ids]
 
 
-def _some(names: list[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _some(names: list[str], shown: int = 5) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

@@ -22,7 +22,7 @@ def find(name: str) -> ModuleType:
     if name not in known_sources():
         raise UserError(f"params.yaml: source: there is no {name!r}; choose one of {', '.join(known_sources())}")
     module = importlib.import_module(f"src.sources.{name}")
-    for part in ("Params", "fetch"):
-        if not hasattr(module, part):
-            raise UserError(f"src/sources/{name}/__init__.py: {part} is missing; add it")
+    for needed in ("Params", "fetch"):
+        if not hasattr(module, needed):
+            raise UserError(f"src/sources/{name}/__init__.py: {needed} is missing; add it")
     return module

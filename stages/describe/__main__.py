@@ -12,7 +12,7 @@ from src.pictures import encode, write_picture
 from stages.describe.facts import contact_sheet, examples, facts, suspects, tile
 
 PLOTS = Path("plots/dataset")
-MOST_SUSPECTS = 24
+MAX_SUSPECTS = 24
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_masks()
     wrong = suspects(masks)
     shown = examples(rows, each=6)
-    wanted = {index for indices in shown.values() for index in indices} | {s.position for s in wrong[:MOST_SUSPECTS]}
+    wanted = {index for indices in shown.values() for index in indices} | {s.position for s in wrong[:MAX_SUSPECTS]}
     tiles = {
         index: tile(photos[index], masks[index], int(rows["height"][index]), int(rows["width"][index]))
         for index in sorted(wanted)
@@ -37,7 +37,7 @@ def main() -> None:
         facts=facts(rows, read_rows(TEST), read_split(list(rows["id"]))),
         coverage=bars("coverage", coverage, x_label="share of the photo that is person"),
         shown={kind: [(rows["id"][i], rows["coverage"][i], i) for i in indices] for kind, indices in shown.items()},
-        suspects=[(rows["file"][suspect.position], suspect.why, suspect.position) for suspect in wrong[:MOST_SUSPECTS]],
+        suspects=[(rows["file"][suspect.position], suspect.why, suspect.position) for suspect in wrong[:MAX_SUSPECTS]],
         suspect_count=len(wrong),
         tiles={index: data_uri(encode(picture, ".webp")) for index, picture in tiles.items()},
     )

@@ -95,6 +95,6 @@ def _sizes(labelled: pd.DataFrame, test: pd.DataFrame) -> list[tuple[str, int]]:
     return [(str(size), int(count)) for size, count in sizes.value_counts(sort=True).items()]
 
 
-def _spread(positions: np.ndarray, most: int) -> list[int]:
-    steps = np.linspace(0, len(positions) - 1, min(most, len(positions))).round().astype(int)
+def _spread(positions: np.ndarray, limit: int) -> list[int]:
+    steps = np.linspace(0, len(positions) - 1, min(limit, len(positions))).round().astype(int)
     return [int(positions[step]) for step in steps]

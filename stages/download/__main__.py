@@ -1,4 +1,4 @@
-"""download: the photos of the source, in the raw folder's layout, to data/raw."""
+"""download: the photos of the source, checked, to data/downloaded.zip."""
 
 import os
 import shutil
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from src import sources
-from src.errors import run_main
+from src.errors import UserError, run_main
 from src.files import remove_leftovers
-from src.formats.raw import RAW, list_raw
+from src.formats.raw import RAW, RawFolder, find_layout, write_raw
 from src.params import Name, read_params
-from stages.download.place import check_ours, place
+from src.sources.archive import room_needed, unpack
 
 
 @contextmanager
@@ -27,14 +27,25 @@ def scratch_folder() -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def write_photos(origin: Path, scratch: Path) -> RawFolder[Path]:
+    """Writes RAW with the photos of `origin`, a folder or a zip, which is unpacked under `scratch`, and returns them.
+
+    Raises UserError that names what does not fit the layout, or that the disk is full; RAW is then as it was.
+    """
+    folder = origin if origin.is_dir() else unpack(origin, scratch / "unpacked")
+    try:
+        with room_needed(RAW.parent):
+            return write_raw(find_layout(folder))
+    except UserError as error:
+        raise UserError(str(error).replace(str(folder), str(origin))) from None
+
+
 def main() -> None:
     source = read_params("source", Name)
     module = sources.find(source)
     params = read_params(source, module.Params)
-    check_ours(RAW)  # before minutes of work, and again when it is replaced
     with scratch_folder() as scratch:
-        place(module.fetch(params, scratch), RAW, scratch)
-    raw = list_raw(RAW)
+        raw = write_photos(module.fetch(params, scratch), scratch)
     print(f"{RAW}: {len(raw.photos)} labelled photos, {len(raw.tests)} test photos")
 
 

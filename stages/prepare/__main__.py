@@ -2,7 +2,7 @@
 
 from src.errors import run_main
 from src.formats.prepared import write_labelled, write_test
-from src.formats.raw import RAW, list_raw
+from src.formats.raw import read_raw
 from src.images import Megapixels
 from src.params import ImageSize, read_params
 from stages.prepare.arrays import prepare_labelled, prepare_test
@@ -10,11 +10,11 @@ from stages.prepare.traits import TraitParams
 
 
 def main() -> None:
-    size, most = read_params("image_size", ImageSize), read_params("max_megapixels", Megapixels)
+    size, max_megapixels = read_params("image_size", ImageSize), read_params("max_megapixels", Megapixels)
     traits = read_params("traits", TraitParams)
-    raw = list_raw(RAW)
-    write_labelled(prepare_labelled(raw, size, most, traits))
-    write_test(prepare_test(raw, size, most, traits))
+    raw = read_raw()
+    write_labelled(prepare_labelled(raw, size, max_megapixels, traits))
+    write_test(prepare_test(raw, size, max_megapixels, traits))
 
 
 if __name__ == "__main__":

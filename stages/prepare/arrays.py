@@ -1,6 +1,7 @@
-"""From the raw folder to data/prepared: every photo and mask is decoded once, on all cores."""
+"""From the raw photos to data/prepared: every photo and mask is decoded once, on all cores."""
 
 import os
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,26 +14,30 @@ from tqdm import tqdm
 from src.errors import UserError
 from src.formats.prepared import Prepared, pack
 from src.formats.raw import RawFolder
-from src.images import read_mask, read_photo, resize_mask, resize_photo
+from src.images import ImageFile, read_mask, read_photo, resize_mask, resize_photo
 from stages.prepare.traits import TraitParams, mask_traits, photo_traits
 
 AT_A_TIME = 256  # photos that are in memory, where there may be more than fit
 T = TypeVar("T")
 
 
-def prepare_labelled(raw: RawFolder, size: int, most: int, traits: TraitParams) -> Iterator[Prepared]:
+def prepare_labelled(
+    raw: RawFolder[Path] | RawFolder[zipfile.Path], size: int, max_megapixels: int, traits: TraitParams
+) -> Iterator[Prepared]:
     """The labelled photos, `size` x `size`, with their masks, in order."""
     pairs = list(zip(raw.photos, raw.masks, strict=True))
-    return _each("labelled", partial(_labelled, size=size, most=most, traits=traits), pairs)
+    return _each("labelled", partial(_labelled, size=size, max_megapixels=max_megapixels, traits=traits), pairs)
 
 
-def prepare_test(raw: RawFolder, size: int, most: int, traits: TraitParams) -> Iterator[Prepared]:
+def prepare_test(
+    raw: RawFolder[Path] | RawFolder[zipfile.Path], size: int, max_megapixels: int, traits: TraitParams
+) -> Iterator[Prepared]:
     """The test photos, `size` x `size`, in order."""
-    return _each("test", partial(_test, size=size, most=most, traits=traits), raw.tests)
+    return _each("test", partial(_test, size=size, max_megapixels=max_megapixels, traits=traits), raw.tests)
 
 
-def _labelled(paths: tuple[Path, Path], size: int, most: int, traits: TraitParams) -> Prepared:
-    photo, mask = read_photo(paths[0], most), read_mask(paths[1], most)
+def _labelled(paths: tuple[ImageFile, ImageFile], size: int, max_megapixels: int, traits: TraitParams) -> Prepared:
+    photo, mask = read_photo(paths[0], max_megapixels), read_mask(paths[1], max_megapixels)
     if photo.shape[:2] != mask.shape:
         (height, width), (mask_height, mask_width) = photo.shape[:2], mask.shape
         raise UserError(f"{paths[1]}: {mask_width} x {mask_height}, but its photo is {width} x {height}; replace one")
@@ -41,13 +46,13 @@ def _labelled(paths: tuple[Path, Path], size: int, most: int, traits: TraitParam
     return Prepared(small, row, resize_mask(mask, size), pack(mask))
 
 
-def _test(path: Path, size: int, most: int, traits: TraitParams) -> Prepared:
-    photo = read_photo(path, most)
+def _test(path: ImageFile, size: int, max_megapixels: int, traits: TraitParams) -> Prepared:
+    photo = read_photo(path, max_megapixels)
     small = resize_photo(photo, size)
     return Prepared(small, _row(path, photo) | photo_traits(small, traits))
 
 
-def _row(path: Path, photo: np.ndarray) -> dict[str, object]:
+def _row(path: ImageFile, photo: np.ndarray) -> dict[str, object]:
     return {"id": path.stem, "file": path.name, "height": photo.shape[0], "width": photo.shape[1]}
 
 

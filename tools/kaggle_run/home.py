@@ -13,9 +13,8 @@ from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
 
 from src.errors import UserError
-from src.formats.raw import CHECKSUMS, RAW
+from src.formats.raw import RAW
 from src.sources.archive import check_room, room_needed, unpack
-from stages.download.place import check_ours
 from tools.kaggle_run.pack import Run, changed_files
 
 SHARED = ("download", "prepare")  # of dvc.lock: with these, a clone without photos needs none
@@ -117,9 +116,9 @@ def has_params(run: Run) -> bool:
 
 
 def share_lock(run: Run) -> None:
-    """Takes what Kaggle found out about the photos over into dvc.lock, unless they, or a person's own, are here.
+    """Takes what Kaggle found out about the photos over into dvc.lock, unless they are here.
 
-    Other photos that the download stage put here, such as drawn ones, make way: they are in DVC's cache.
+    Other photos that the download stage put here, such as drawn ones, make way: it can put them here again.
     """
     stages = yaml.safe_load((run.project / "dvc.lock").read_text())["stages"]
     if not Path("dvc.lock").exists():
@@ -128,12 +127,7 @@ def share_lock(run: Run) -> None:
         ours = yaml.safe_load(Path("dvc.lock").read_text())["stages"].get("download", {})
         if ours.get("outs") == stages["download"]["outs"]:
             return
-        try:
-            check_ours(RAW)
-        except UserError:
-            return  # the stage will say what to do
-        shutil.rmtree(RAW)
-    CHECKSUMS.unlink(missing_ok=True)
+        RAW.unlink()
     with modify_yaml("dvc.lock") as lock:
         lock["stages"] |= {name: stages[name] for name in SHARED}
     dvc(Path(), "checkout", "--force", "prepare")
