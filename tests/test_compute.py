@@ -22,19 +22,12 @@ from src import gpus, models
 from src.compute import ComputeParams, best_precision, find_device, free_gpu, one_device
 from src.errors import UserError
 from src.formats.model import load_model
-from src.losses import build_loss
-from stages.train.augment import Augment, AugmentParams
-from stages.train.launch import launch
-from stages.train.schedule import TrainParams
-from stages.train.trainer import Trainer
 from tests.conftest import ROOT, copy_project
 from tests.test_models import make
-from tests.test_training import dataset
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 COMPUTE = ComputeParams(**PARAMS["compute"])
 compiler = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
 
 @pytest.fixture(scope="module")
@@ -368,37 +361,3 @@ def cwd_of(process):
         return process.cwd()
     except psutil.Error:
         return ""
-
-
-@gpu
-@pytest.mark.parametrize("graphs", [True, False])
-@pytest.mark.parametrize("precision", ["auto", "16-mixed", "32-true"])
-@pytest.mark.parametrize("variant", models.known_variants())
-def test_a_gpu_gives_the_same_weights_again(variant, precision, graphs):
-    assert all(
-        torch.equal(*pair) for pair in zip(*(gpu_weights(variant, precision, graphs) for _ in range(2)), strict=True)
-    )
-
-
-def gpu_weights(variant, precision, graphs):
-    """The weights after a short training on the GPU, with augmentation, as `compute.deterministic: true` asks."""
-    fabric = launch(ComputeParams(**PARAMS["compute"] | {"device": "cuda", "precision": precision}))
-    photos = dataset(24)
-    data = type(photos)(photos.photos, photos.masks, photos.indices, fabric.device)
-    loss = build_loss("bce_dice", {"smooth": 1.0})
-    trainer = Trainer(
-        fabric,
-        make(variant, dropout=0.3),
-        train=data,
-        val=data,
-        loss=loss,
-        final_loss=loss,
-        augment=Augment(AugmentParams(**PARAMS["augment"])),
-        params=TrainParams(**PARAMS["cpu"]["train"]).model_copy(update={"epochs": 3, "batch_size": 8}),
-        seed=1,
-        cuda_graphs=graphs,
-    )
-    try:
-        return list(trainer.fit().weights.values())
-    finally:
-        torch.use_deterministic_algorithms(False)

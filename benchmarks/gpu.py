@@ -1,0 +1,60 @@
+"""The project on a GPU, proved and measured by one command: python -m benchmarks.gpu --out FOLDER --minutes 9
+
+Runs its jobs in order of worth, each as long as its share of the minutes and what earlier ones left allow. What a job
+prints stands in FOLDER/JOB.txt at once, so that a run that is cut off keeps what it has; all of it is printed at the
+end, and at FOLDER/table.txt. benchmarks/study.py, which trains all variants on photos, has ten minutes of its own.
+"""
+
+import argparse
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+BUDGET = ("--budget", "gpu", "--variant", "all")
+JOBS = {  # the arguments of python -m, and the share of the minutes
+    "tests": (("pytest", "-m", "gpu", "-v", "--tb=short", "-p", "no:cacheprovider", "tests"), 0.45),
+    "training": (("benchmarks.training", *BUDGET, "--steps", "20", "--turns", "2"), 0.3),
+    "predict": (("benchmarks.predict", *BUDGET, "--steps", "12", "--turns", "3"), 0.1),
+    "compile": (("benchmarks.training", *BUDGET[:2], "--steps", "20", "--turns", "2", "--compile"), 0.15),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="the folder for what is found out")
+    parser.add_argument("--minutes", type=float, default=9.0, help="that all may take together")
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS), help="only these")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end, texts = time.monotonic() + options.minutes * 60, []
+    try:
+        for place, name in enumerate(options.jobs):
+            share = JOBS[name][1] / sum(JOBS[other][1] for other in options.jobs[place:])
+            path = options.out / f"{name}.txt"
+            status = run(JOBS[name][0], path, (end - time.monotonic()) * share)
+            texts.append(f"== {name}: {status}\n\n{path.read_text()}")
+    finally:
+        (options.out / "table.txt").write_text("\n".join(texts))
+        print(*texts, sep="\n", flush=True)
+
+
+def run(arguments: tuple[str, ...], path: Path, limit: float) -> str:
+    """Runs `python -m ARGUMENT...` for at most `limit` seconds; what it prints goes to `path`. Returns how it ended."""
+    start = time.monotonic()
+    with path.open("w") as file:
+        command = [sys.executable, "-u", "-m", *arguments]
+        with subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT) as process:
+            try:
+                status = f"ended with status {process.wait(limit)}"
+            except subprocess.TimeoutExpired:
+                status = "cut off"
+            finally:
+                process.kill()
+    return f"{status} after {time.monotonic() - start:.0f} of {limit:.0f} s"
+
+
+if __name__ == "__main__":
+    main()
