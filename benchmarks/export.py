@@ -22,7 +22,6 @@ from src.formats.raw import RAW
 from src.formats.split import part_indices, read_split
 from src.images import read_mask, read_photo
 from tools.export.graph import PHOTO, WholeWay, write_onnx
-from tools.export.int8 import write_int8
 from tools.export.subject import Subject, read_subject
 
 TURNS = 5
@@ -44,7 +43,7 @@ def main(*arguments: str) -> None:
     for variant in variants:
         subject = read_subject(variant)
         with tempfile.TemporaryDirectory() as folder:
-            ways = exported(subject, Path(folder), prepared[part_indices(split, "train")])
+            ways = exported(subject, Path(folder))
             works = {"PyTorch": subject.pipeline} | {name: runner(path) for name, path in ways.items()}
             seconds = in_turns(*(partial(work, photos[0]) for work in works.values()), repeats=TURNS)
             megabytes = [path.stat().st_size / 1e6 for path in (subject.files[0], *ways.values())]
@@ -54,14 +53,13 @@ def main(*arguments: str) -> None:
                 print(f"| `{subject.name}` | {name} | {size:.1f} | {ms:.0f} | {score:.4f} |", flush=True)
 
 
-def exported(subject: Subject, folder: Path, photos: np.ndarray) -> dict[str, Path]:
+def exported(subject: Subject, folder: Path) -> dict[str, Path]:
     """The ONNX files of `subject`, by what they are."""
-    plain, single, int8 = (folder / f"{name}.onnx" for name in ("plain", "single", "int8"))
+    plain, single = folder / "plain.onnx", folder / "single.onnx"
     alone = subject.prediction.model_copy(update={"mirror": False})
     for path, params in ((plain, subject.prediction), (single, alone)):
         write_onnx(WholeWay(subject.models, subject.shares, subject.image_size, params), path, {})
-    write_int8(plain, int8, photos)
-    return {"ONNX": plain, "ONNX, no mirror image": single, "ONNX, int8": int8}
+    return {"ONNX": plain, "ONNX, no mirror image": single}
 
 
 def found() -> list[str]:

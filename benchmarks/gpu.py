@@ -6,10 +6,12 @@ end, and at FOLDER/table.txt. benchmarks/study.py, which trains all variants on 
 """
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 BUDGET = ("--budget", "gpu", "--variant", "all")
@@ -29,31 +31,33 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    end, texts = time.monotonic() + options.minutes * 60, []
+    end, paths = time.monotonic() + options.minutes * 60, [options.out / f"{name}.txt" for name in options.jobs]
     try:
-        for place, name in enumerate(options.jobs):
+        for place, (name, path) in enumerate(zip(options.jobs, paths, strict=True)):
             share = JOBS[name][1] / sum(JOBS[other][1] for other in options.jobs[place:])
-            path = options.out / f"{name}.txt"
-            status = run(JOBS[name][0], path, (end - time.monotonic()) * share)
-            texts.append(f"== {name}: {status}\n\n{path.read_text()}")
+            run(JOBS[name][0], path, (end - time.monotonic()) * share)
     finally:
-        (options.out / "table.txt").write_text("\n".join(texts))
-        print(*texts, sep="\n", flush=True)
+        table = "\n".join(path.read_text() for path in paths if path.exists())
+        (options.out / "table.txt").write_text(table)
+        print(table, flush=True)
 
 
-def run(arguments: tuple[str, ...], path: Path, limit: float) -> str:
-    """Runs `python -m ARGUMENT...` for at most `limit` seconds; what it prints goes to `path`. Returns how it ended."""
+def run(arguments: tuple[str, ...], path: Path, limit: float) -> None:
+    """Runs `python -m ARGUMENT...` for at most `limit` seconds; what it prints, and how it ends, goes to `path`."""
     start = time.monotonic()
     with path.open("w") as file:
-        command = [sys.executable, "-u", "-m", *arguments]
-        with subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT) as process:
-            try:
-                status = f"ended with status {process.wait(limit)}"
-            except subprocess.TimeoutExpired:
-                status = "cut off"
-            finally:
-                process.kill()
-    return f"{status} after {time.monotonic() - start:.0f} of {limit:.0f} s"
+        print(f"== {path.stem}: {' '.join(arguments)}", file=file, flush=True)
+        command, status = [sys.executable, "-u", "-m", *arguments], "was cut off"
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            status = f"ended with status {process.wait(limit)}"
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            print(f"== {path.stem} {status} after {time.monotonic() - start:.0f} of {limit:.0f} s", file=file)
 
 
 if __name__ == "__main__":
