@@ -36,11 +36,7 @@ ENCODER_VARIANT, ENCODER = "efficientnet_unet", "tf_efficientnet_lite0"
 STARTER = STARTERS / f"{ENCODER_VARIANT}.safetensors"
 GOOD = 0.95  # val Dice
 STEPS = 6  # that are timed
-BETWEEN, LAST, END = (
-    8.0,
-    45.0,
-    30.0,
-)  # seconds: of the GPU for predict and the like, after the last training, to stop in
+BETWEEN, LAST, END = 8.0, 45.0, 30.0  # seconds for predict and the like, after the last training, and to stop in
 LOG = "log.txt"
 
 
@@ -64,7 +60,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     numbers = [options.jobs, *(1 for _ in copies[1:])]
     running = [begin(copy.root, "tools.jobs", str(number)) for copy, number in zip(copies, numbers, strict=True)]
-    known, about = -1, {"date": time.strftime("%Y-%m-%d"), "card": card(), "machine": machine(), "python": sys.version}
+    about, known = facts(), -1
     try:
         while any(process.poll() is None for process in running) and time.monotonic() < end - END:
             if len(found := results(copies)) != known:
@@ -87,7 +83,7 @@ def command_line() -> Namespace:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, help="a folder or zip in the competition's layout")
     parser.add_argument("--out", type=Path, required=True, help="the folder for the results")
-    parser.add_argument("--minutes", type=float, default=9.5, help="that all may take together")
+    parser.add_argument("--minutes", type=float, default=9.0, help="that all may take together")
     parser.add_argument("--epochs", type=int, help="if not as many as fit")
     parser.add_argument("--encoder", type=Path, help=f"a .safetensors file of timm's {ENCODER}")
     parser.add_argument("--project", type=Path, default=Path(".cache/study"), help="where the copies are kept")
@@ -229,14 +225,12 @@ def archive(copies: list[Copy], path: Path, patterns: tuple[str, ...]) -> None:
                 file.write(match, Path(copy.root.name) / match.relative_to(copy.root))
 
 
-def card() -> str:
-    """The GPU, its driver and its memory, as nvidia-smi gives them."""
+def facts() -> dict[str, str]:
+    """What the figures depend on; the card, its driver and its memory are as nvidia-smi gives them."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-    return (
-        subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
-        if shutil.which(query[0])
-        else "no GPU"
-    )
+    found = shutil.which(query[0]) and subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    python = f"Python {sys.version.split()[0]}"
+    return {"date": time.strftime("%Y-%m-%d"), "card": found or "no GPU", "machine": machine(), "python": python}
 
 
 if __name__ == "__main__":
