@@ -28,7 +28,9 @@ from benchmarks import in_turns, machine
 from benchmarks.network import FULL, make_trainer, setting
 from benchmarks.training import epoch_of
 from src.files import replacing
+from src.formats.curves import CURVES, TRAINING
 from src.formats.epochs import EPOCHS, read_epochs
+from src.formats.metrics import METRICS
 from src.formats.model import STARTERS
 
 NEEDED = (".dvcignore", "dvc.yaml", "params.yaml", "src", "stages", "tools", "models/starters")
@@ -72,7 +74,7 @@ def main() -> None:
             process.send_signal(signal.SIGINT)  # to one that has ended, nothing
         statuses = [process.wait() for process in running]
         write(results(copies), about, options.out)
-        archive(copies, options.out / "study.zip", ("metrics/*", "plots/training/*/plots/metrics/**/*", "report/*"))
+        archive(copies, options.out / "study.zip", (f"{METRICS}/*", f"{TRAINING}/*/{CURVES}/**/*", "report/*"))
         archive(copies, options.out / "gallery.zip", ("report/gallery/*",))
         print((options.out / "study.md").read_text())
     if any(statuses):
@@ -186,7 +188,7 @@ def results(copies: list[Copy]) -> list[dict[str, Any]]:
     found = []
     for copy in copies:
         for variant in copy.variants:
-            path = copy.root / f"metrics/{variant}.json"
+            path = copy.root / METRICS / f"{variant}.json"
             if path.exists():
                 metrics = json.loads(path.read_text())
                 dice = metrics["details"][0]["curves"]["val/dice"]
