@@ -1,4 +1,4 @@
-"""Speed, as ratios within one run: what is measured and what bounds it take turns, so a machine's mood cancels out."""
+"""Speed, as ratios within one run: what is measured and what bounds it take turns, so other work slows both alike."""
 
 import os
 import statistics
@@ -22,7 +22,7 @@ def in_turns(*works: Callable[[], object], repeats: int, uncounted: int = 1) -> 
 
 def spread(values: Sequence[float]) -> str:
     """Median, minimum and maximum, for people."""
-    return f"{statistics.median(values):.3f} (from {min(values):.3f} to {max(values):.3f}, {len(values)} runs)"
+    return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
 def machine() -> str:

@@ -10,24 +10,34 @@ from statistics import median
 import numpy as np
 import torch
 
-from benchmarks import in_turns, spread
-from benchmarks.network import NARROW, command_line, operations, say_share_of_peak, setting, wait
+from benchmarks import in_turns, machine, spread
+from benchmarks.network import NARROW, Setting, build, command_line, operations, peak, setting, wait
 from src.compute import Runtime
 from src.inference import PredictParams, predict, resized
-from stages.train.launch import precision_name
+from stages.train.launch import device_name, precision_name
 
-BOUND = 0.95
+WANTED = "of the bare forward pass at least 0.95"
 
 
 def main() -> None:
     options = command_line(__doc__)
-    run = setting(options, options.budget or NARROW, predicting=True)
+    runs = [setting(options, variant, options.budget or NARROW, predicting=True) for variant in options.variant]
+    fabric = runs[0].fabric
+    print(f"{device_name(fabric)}, {machine()}; wanted: {WANTED}\n")
+    print("| prediction | photos/s | of the bare forward pass | share of peak |\n|---|---|---|---|")
+    most = peak(fabric)
+    for run in runs:
+        print(f"| {' | '.join(measured(run, options.steps, options.turns, most))} |", flush=True)
+
+
+def measured(run: Setting, steps: int, turns: int, most: float) -> list[str]:
+    """A row of the table; `most` is the peak in operations per second."""
     params = PredictParams(**run.params["predict"] | {"batch_size": run.batch_size})
-    size, count = run.params["image_size"], run.batch_size * run.steps
+    size, count = run.params["image_size"], run.batch_size * steps
     photos = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     batch = torch.from_numpy(photos[: run.batch_size]).permute(0, 3, 1, 2).to(run.fabric.device)
     batch = resized(batch, [round(size * params.scale)] * 2).to(torch.uint8)
-    model = run.model.eval()
+    model = build(run).eval()
     runtime = Runtime(run.fabric.device, precision_name(run.fabric))
 
     @torch.inference_mode()
@@ -41,17 +51,15 @@ def main() -> None:
         predict(runtime, model, photos, params, "")
 
     def bare() -> None:
-        for _ in range(run.steps):
+        for _ in range(steps):
             forward()
         wait(run.fabric.device)
 
     with redirect_stderr(StringIO()):  # of its progress bars
-        seconds = in_turns(ours, bare, repeats=run.turns)
-    print(f"prediction, mirror {params.mirror}, scale {params.scale}, {run.title}")
-    print(f"  photos per second, ours {spread([count / ours for ours, _ in seconds])}")
-    print(f"  photos per second, bare {spread([count / bare for _, bare in seconds])}")
-    print(f"  ours against bare       {spread([bare / ours for ours, bare in seconds])}, wanted: at least {BOUND}")
-    say_share_of_peak(operations(forward), median(ours for ours, _ in seconds) / run.steps, run.fabric)
+        seconds = in_turns(ours, bare, repeats=turns)
+    took = median(ours for ours, _ in seconds)
+    share = operations(forward) * steps / took / most
+    return [run.title, f"{count / took:.4g}", spread([bare / ours for ours, bare in seconds]), f"{share:.2f}"]
 
 
 if __name__ == "__main__":

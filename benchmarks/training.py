@@ -1,132 +1,130 @@
 """The training loop, against its ceiling and a conventional loop: python -m benchmarks.training [--help]
 
 The ceiling is forward, loss, backward and update on one fixed batch, as deterministic as our loop and, to show what
-that costs, not so. The conventional loop trains the same model on files (see benchmarks/conventional.py). What is
+that costs, not so. The conventional loop trains the first model on files (see benchmarks/conventional.py). What is
 compared takes turns, in one precision on one device. On a GPU a narrow and a full-width model are measured: loading
 binds the conventional loop only where the model is fast.
 """
 
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
-from benchmarks import conventional, in_turns, spread
+from benchmarks import conventional, in_turns, machine, spread
 from benchmarks.network import (
     FULL,
     NARROW,
     Setting,
     command_line,
     determinism,
+    fixed_step,
+    make_trainer,
     operations,
-    say_share_of_peak,
+    peak,
     setting,
     wait,
 )
-from src.formats.raw import RawFolder, list_raw
-from src.images import read_mask, read_photo
-from src.losses import build_loss
+from src.formats.raw import list_raw
 from src.sources.synthetic import Params, fetch
-from stages.train.augment import Augment, AugmentParams
-from stages.train.batches import PhotoBatches
-from stages.train.schedule import TrainParams
+from stages.train.augment import AugmentParams
+from stages.train.launch import device_name
 from stages.train.trainer import Trainer
 
-CEILING = {"cpu": 0.92}  # of which our loop should reach this share
-ELSEWHERE = 0.95
-CONVENTIONAL = 1.3  # times its speed, where a GPU would otherwise wait for the workers
+WANTED = "of its ceiling at least 0.92 on a CPU and 0.95 on a GPU; of the conventional loop 1.3 where loading binds"
 LONG_STEPS, LONG_TURNS = 90, 2  # against the conventional loop: fewer steps would count the start of its workers
+DRAWN = 64  # photos for the conventional loop, again and again
+COLUMNS = (
+    *("training", "photos/s", "of its ceiling", "of one not deterministic", "share of peak", "GFLOP a step"),
+    *("validating, photos/s", "GPU memory, GB"),
+)
 
 
 def main() -> None:
     options = command_line(__doc__)
-    chosen = [options.budget] if options.budget else [NARROW, FULL] if torch.cuda.is_available() else [NARROW]
-    for budget in chosen:
-        measure(setting(options, budget))
+    budgets = [options.budget] if options.budget else [NARROW, FULL] if torch.cuda.is_available() else [NARROW]
+    runs = [setting(options, variant, budget) for budget in budgets for variant in options.variant]
+    fabric = runs[0].fabric
+    print(f"{device_name(fabric)}, {machine()}; wanted: {WANTED}\n")
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+    most = peak(fabric)
+    for run in runs:
+        print(f"| {' | '.join(measured(run, options.steps, options.turns, most))} |", flush=True)
+    print(f"\nA large matrix product reaches {most / 1e12:.3g} TFLOP/s.")
+    for run in runs[:: len(options.variant)]:
+        print(f"{run.title}, of the conventional loop: {against_conventional(run, options.steps)}", flush=True)
 
 
-def measure(run: Setting) -> None:
-    """Measures one model and prints what came of it."""
-    fabric, device = run.fabric, run.fabric.device
-    with tempfile.TemporaryDirectory() as folder:
-        size, count = run.params["image_size"], run.batch_size * run.steps
-        raw = list_raw(fetch(Params(seed=0, labelled=count, test=1, size=size, wild=0), Path(folder)))
-        short, long = (our_trainer(run, raw, steps) for steps in (run.steps, max(run.steps, LONG_STEPS)))
-        places = np.arange(len(long.train)) % count
-        files = conventional.Files(
-            [raw.photos[place] for place in places],
-            [raw.masks[place] for place in places],
-            conventional.changes(AugmentParams(**run.params["augment"])),
-        )
-        batches = conventional.loader(files, run.batch_size)
-        loss = long.loss
-        photos, masks = short.train.batch(torch.arange(run.batch_size))
-        target = masks / 255
+def measured(run: Setting, steps: int, turns: int, most: float) -> list[str]:
+    """A row of the table; `most` is the peak in operations per second."""
+    device, count = run.fabric.device, steps * run.batch_size
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    trainer = make_trainer(run, steps)
+    ours = epoch_of(trainer)
+    ours()
+    memory = torch.cuda.max_memory_allocated() / 1e9 if device.type == "cuda" else 0.0
+    with determinism(False):
+        free = fixed_step(make_trainer(run, 1))
 
-        def step() -> None:
-            short.optimizer.zero_grad()
-            fabric.backward(short.loss(short.model(photos), target))
-            short.optimizer.step()
-
-        def ceiling(deterministic: bool) -> None:
-            with determinism(deterministic):
-                for _ in range(run.steps):
-                    step()
-                wait(device)
-
-        def ours(trainer: Trainer) -> None:
-            trainer.train_epoch(0, tqdm(disable=True))
+    def ceiling(step: Callable[[], None], deterministic: bool) -> None:
+        with determinism(deterministic):
+            for _ in range(steps):
+                step()
             wait(device)
+
+    def validate() -> None:
+        trainer.validate()
+        wait(device)
+
+    works = (ours, partial(ceiling, fixed_step(trainer), True), partial(ceiling, free, False), validate)
+    # What is not deterministic chooses its algorithms by trying them, in the first turn, which does not count.
+    seconds = in_turns(*works, repeats=turns)
+    flops = operations(fixed_step(make_trainer(run, 1, graphs=False)))  # not counted where passes are recorded
+    loop = median(turn[0] for turn in seconds)
+    return [
+        run.title,
+        f"{count / loop:.4g}",
+        spread([bound / ours for ours, bound, _, _ in seconds]),
+        spread([bound / ours for ours, _, bound, _ in seconds]),
+        f"{flops * steps / loop / most:.2f}",
+        f"{flops / 1e9:.1f}",
+        f"{count / median(turn[3] for turn in seconds):.4g}",
+        f"{memory:.1f}",
+    ]
+
+
+def epoch_of(trainer: Trainer) -> Callable[[], None]:
+    """What trains an epoch, to its end on the device."""
+
+    def epoch() -> None:
+        trainer.train_epoch(0, tqdm(disable=True))
+        wait(trainer.fabric.device)
+
+    return epoch
+
+
+def against_conventional(run: Setting, steps: int) -> str:
+    """The speed of our loop as a share of the conventional one's."""
+    steps = max(steps, LONG_STEPS)
+    size, count = run.params["image_size"], steps * run.batch_size
+    plain = make_trainer(run, 1, graphs=False)
+    with tempfile.TemporaryDirectory() as folder:
+        raw = list_raw(fetch(Params(seed=0, labelled=DRAWN, test=1, size=size, wild=0), Path(folder)))
+        photos, masks = ([paths[place % DRAWN] for place in range(count)] for paths in (raw.photos, raw.masks))
+        change = conventional.changes(AugmentParams(**run.params["augment"]))
+        batches = conventional.loader(conventional.Files(photos, masks, change), run.batch_size)
 
         def usual() -> None:
-            conventional.epoch(fabric, long.model, long.optimizer, loss, batches)
-            wait(device)
+            conventional.epoch(run.fabric, plain.model, plain.optimizer, plain.loss, batches)
+            wait(run.fabric.device)
 
-        # What is not deterministic chooses its algorithms by trying them, in the first turn, which does not count.
-        turns = in_turns(partial(ours, short), partial(ceiling, True), partial(ceiling, False), repeats=run.turns)
-        long_turns = in_turns(partial(ours, long), usual, repeats=LONG_TURNS)
-        flops = operations(step)
-    say(run, turns, [tuple(seconds / long.steps * run.steps for seconds in turn) for turn in long_turns])
-    say_share_of_peak(flops, median(ours for ours, _, _ in turns) / run.steps, fabric)
-
-
-def our_trainer(run: Setting, raw: RawFolder, steps: int) -> Trainer:
-    """A trainer whose epoch is `steps` batches of the photos of `raw`, of which each may stand several times."""
-    params = run.params
-    photos = np.stack([read_photo(path) for path in raw.photos])
-    masks = 255 * np.stack([read_mask(path) for path in raw.masks])
-    data = PhotoBatches(photos, masks, np.arange(steps * run.batch_size) % len(photos), run.fabric.device)
-    loss = build_loss(params["loss"], params["losses"][params["loss"]])
-    return Trainer(
-        run.fabric,
-        run.model,
-        train=data,
-        val=data,
-        loss=loss,
-        final_loss=loss,
-        augment=Augment(AugmentParams(**params["augment"])),
-        params=TrainParams(**params["train"]),
-        seed=0,
-    )
-
-
-def say(run: Setting, turns: list[tuple[float, ...]], long_turns: list[tuple[float, ...]]) -> None:
-    """Prints the seconds of `turns` (ours, ceiling, ceiling that is not deterministic) and of (ours, conventional)."""
-    wanted, count = CEILING.get(run.fabric.device.type, ELSEWHERE), run.batch_size * run.steps
-    print(f"training {run.title}")
-    for place, name in enumerate(("ours", "ceiling", "ceiling, not deterministic")):
-        print(f"  photos per second, {name:<26} {spread([count / turn[place] for turn in turns])}")
-    print(f"  photos per second, conventional               {spread([count / turn[1] for turn in long_turns])}")
-    print(f"  ours against the ceiling            {spread([c / o for o, c, _ in turns])}, wanted: at least {wanted}")
-    print(f"  ... against the one not deterministic {spread([free / o for o, _, free in turns])}")
-    print(
-        f"  ours against the conventional       {spread([u / o for o, u in long_turns])}, wanted where loading binds: "
-        f"at least {CONVENTIONAL}"
-    )
+        seconds = in_turns(epoch_of(make_trainer(run, steps)), usual, repeats=LONG_TURNS)
+    return spread([usual / ours for ours, usual in seconds])
 
 
 if __name__ == "__main__":

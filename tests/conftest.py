@@ -45,6 +45,7 @@ VARIANTS = ["unet", "residual_unet"]  # of the finished project
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: `make test` leaves it out; `make test-all` and CI run it")
+    config.addinivalue_line("markers", "gpu: needs a CUDA GPU; python -m pytest -m gpu runs these alone")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

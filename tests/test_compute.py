@@ -22,17 +22,12 @@ from src import gpus, models
 from src.compute import ComputeParams, best_precision, configure_torch, find_device, free_gpu
 from src.errors import UserError
 from src.formats.model import load_model
-from stages.train.augment import Augment
-from stages.train.batches import PhotoBatches
-from stages.train.launch import launch
 from tests.conftest import ROOT, copy_project
 from tests.test_models import make
-from tests.test_training import AUGMENT, dataset, trainer
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 COMPUTE = ComputeParams(**PARAMS["compute"])
 compiler = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
 
 @pytest.fixture(scope="module")
@@ -366,25 +361,3 @@ def cwd_of(process):
         return process.cwd()
     except psutil.Error:
         return ""
-
-
-@gpu
-@pytest.mark.parametrize("graphs", [True, False])
-@pytest.mark.parametrize("precision", ["auto", "16-mixed", "32-true"])
-@pytest.mark.parametrize("variant", models.known_variants())
-def test_a_gpu_gives_the_same_weights_again(variant, precision, graphs):
-    assert all(
-        torch.equal(*pair) for pair in zip(*(gpu_weights(variant, precision, graphs) for _ in range(2)), strict=True)
-    )
-
-
-def gpu_weights(variant, precision, graphs):
-    """The weights after a short training on the GPU, with augmentation, as `compute.deterministic: true` asks."""
-    fabric = launch(COMPUTE.model_copy(update={"device": "cuda", "precision": precision}))
-    photos = dataset(24)
-    data = PhotoBatches(photos.photos, photos.masks, photos.indices, fabric.device)
-    changes = {"fabric": fabric, "augment": Augment(AUGMENT), "batch_size": 8, "cuda_graphs": graphs}
-    try:
-        return list(trainer(make(variant, dropout=0.3), train=data, val=data, **changes).fit().weights.values())
-    finally:
-        torch.use_deterministic_algorithms(False)

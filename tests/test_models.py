@@ -293,6 +293,7 @@ class TestResize:
         assert not {name for name in recorded if "Index" in name or "Upsample" in name} - {"UpsampleNearest2DBackward0"}
         assert ("BilinearResizeBackward" in recorded) == (variant in ("u2net", "attention_unet"))
 
+    @pytest.mark.gpu
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
     @pytest.mark.parametrize("channels", [1, 3])
     def test_on_a_gpu_nothing_waits_and_the_numbers_are_the_cpus(self, channels, deterministic):

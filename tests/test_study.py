@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from src.errors import UserError
+from src.formats.epochs import EPOCHS, add_epoch, read_epochs
 from tests.conftest import copy_finished
 from tests.test_experiments import processes, run_queue, wait_until
 from tools.study.plan import Study, read_study
-from tools.study.tables import difference, speed
+from tools.study.tables import difference
 
 STUDY = {
     "common": ["loss=bce"],
@@ -58,6 +59,7 @@ def test_a_study_runs_through_the_queue_and_becomes_tables(project):
             f"dvc exp run --name {Study(**STUDY).name(label)} -S loss=bce "
             "-S cpu.models.unet.width=3 " + ("-S models.unet.color=gray " if label == "gray" else "") + "evaluate@unet"
         )
+        assert result["seconds"] >= 0 and (not result["seconds"] or result["photos_per_second"] > 0)
     # Greyscale takes two channels less into the first convolution of width 3.
     assert results["plain"]["parameters"] - results["gray"]["parameters"] == 2 * 9 * 3
 
@@ -126,14 +128,18 @@ def test_difference_is_over_the_same_photos_whatever_their_order():
     assert difference({"dice": {"3": 0.8, "1": 0.4, "2": 0.6}}, base) == "-0.1000 (-0.1000 to -0.1000)"
 
 
-def test_speed_is_read_from_the_training_and_from_nothing_else():
-    log = (
-        "Running stage 'train@unet':\n> python\nepoch 1 of 2: loss 0.5000, val Dice 0.1000, 100 photos in 60.2 s\n"
-        "epoch 2 of 2: loss 0.4000, val Dice 0.2000, 100 photos in 39.9 s\n"
-    )
-    fold = "epoch 1 of 2: loss 0.5000, val Dice 0.1000, 100 photos in 60.0 s\n"
-    predict = "Running stage 'predict@unet':\nunet val: 100%|#| 9/9 [00:01<00:00]\n"
-    assert speed(log + predict) == {"seconds": 100, "photos_per_second": 2.0}
-    assert speed(log + fold) == {"seconds": 160, "photos_per_second": 1.9}
-    assert speed(log.replace("> python", "going on from epoch 3 of an interrupted run")) == {}
-    assert speed("Stage 'train@unet' is cached - skipping run, checking out outputs\n" + predict) == {}
+def test_seconds_are_those_of_the_last_training_however_often_it_was_interrupted(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoints" / EPOCHS
+    assert read_epochs(path, "unet").empty
+    monkeypatch.setenv("DVC_STAGE", "train@unet")
+    add_epoch(path, "old-0", 0, 100, 90)
+    for epoch in (0, 1, 1):  # killed before it had saved the second, which is trained again
+        add_epoch(path, "new-0", epoch, 100, 20.04)
+    add_epoch(path, "new-1", 0, 100, 30)  # another fold
+    monkeypatch.setenv("DVC_EXP_NAME", "gray-1")
+    add_epoch(path, "third-0", 0, 100, 7)
+    with path.open("a") as file:
+        file.write("train@unet,,fo")  # cut off by a full disk
+    assert read_epochs(path, "unet")[["photos", "seconds"]].sum().tolist() == [300, pytest.approx(70.08)]
+    assert read_epochs(path, "unet", "gray-1")["seconds"].sum() == 7
+    assert read_epochs(path, "residual_unet").empty

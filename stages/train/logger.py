@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from src.formats.curves import IMAGES
+from src.formats.epochs import EPOCHS, add_epoch
 from src.pictures import compare
 from stages.train.batches import PERSON, PhotoBatches
 
@@ -73,21 +74,23 @@ class Progress(tqdm):
     """Counts the photos of a training of `epochs` epochs that begins with number `first`; a context manager.
 
     In a terminal it is a bar; where the output is kept, as in a queue's log, it is a line per epoch. `photos` is how
-    many an epoch has. Nothing is shown unless `shown`, as in all processes but one.
+    many an epoch has. Nothing is shown unless `shown`, as in all processes but one. How long each epoch took is added
+    to the file EPOCHS beside `checkpoint`, if there is one.
     """
 
-    def __init__(self, epochs: int, photos: int, first: int, shown: bool) -> None:
+    def __init__(self, epochs: int, photos: int, first: int, shown: bool, checkpoint: Path | None = None) -> None:
         disable = None if shown else True  # None: unless it is a terminal
         super().__init__(total=epochs * photos, initial=first * photos, unit="photo", disable=disable)
         self.epochs, self.photos, self.lines = epochs, photos, shown and self.disable
-        self.since = time.monotonic()
+        self.checkpoint, self.since = checkpoint if shown else None, time.monotonic()
 
     def end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
-        """Shows the `metrics` of `epoch`; tools/study reads the line."""
+        """Shows the `metrics` of `epoch`."""
+        seconds, self.since = time.monotonic() - self.since, time.monotonic()
+        if self.checkpoint:
+            add_epoch(self.checkpoint.with_name(EPOCHS), self.checkpoint.stem, epoch, self.photos, seconds)
         loss, dice = f"{metrics['train/loss']:.4f}", f"{metrics['val/dice']:.4f}"
         self.set_postfix(loss=loss, dice=dice, refresh=False)
         if self.lines:
-            now = time.monotonic()
-            took = f"{self.photos} photos in {now - self.since:.1f} s"
+            took = f"{self.photos} photos in {seconds:.1f} s"
             print(f"epoch {epoch + 1} of {self.epochs}: loss {loss}, val Dice {dice}, {took}", file=sys.stderr)
-            self.since = now

@@ -84,7 +84,8 @@ class Trainer:
         """Trains all epochs, or fewer if `patience` runs out, from the checkpoint on if there is one."""
         self._resume()
         photos = self.steps * self.photos_per_step
-        with Progress(self.params.epochs, photos, self.epoch, shown=self.fabric.is_global_zero) as bar:
+        kept = self.checkpoint.path if self.checkpoint else None
+        with Progress(self.params.epochs, photos, self.epoch, self.fabric.is_global_zero, kept) as bar:
             while self.epoch < self.params.epochs and not self._patience_is_out():
                 metrics = self.train_epoch(self.epoch, bar)
                 metrics |= self._keep_best(self.epoch, self.validate())

@@ -14,15 +14,14 @@ from pathlib import Path
 
 import dvc.api
 import pandas as pd
-import yaml
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from src import models
 from src.errors import UserError, run_main
+from src.formats.epochs import EPOCHS, read_epochs
 from src.formats.metrics import PARTS, parse_metrics
 from tools.study.plan import Study, read_study
-from tools.study.tables import Result, read_results, speed, tables
+from tools.study.tables import Result, read_results, tables
 
 
 def main(*arguments: str) -> None:
@@ -64,24 +63,24 @@ def queue(study: Study, labels: list[str]) -> None:
 
 
 def gather(study: Study, label: str, revision: str) -> Result:
-    """What the experiment `label` left at `revision`: its metrics, the Dice of each holdout photo, size and speed."""
+    """What the experiment `label` left at `revision`: its metrics, the Dice of each holdout photo, size and, if it was
+    trained here, speed."""
     variant = study.experiments[label].variant
-    params = yaml.safe_load(dvc.api.read("params.yaml", rev=revision))
-    arguments = params["models"][variant] | params[params["budget"]]["models"][variant]
-    model = models.build(variant, models.model_class(variant).without_pretraining(arguments))
     photos = pd.read_csv(
         io.StringIO(dvc.api.read(f"plots/evaluation/{variant}/scores/photos.csv", rev=revision)), dtype={"id": str}
     )
     holdout = photos[photos["part"] == "holdout"].set_index("id")["dice"]
     metrics = parse_metrics(variant, dvc.api.read(f"metrics/{variant}.json", rev=revision))
     kept = {part: getattr(metrics, part).model_dump(exclude={"photo_dice"}) for part in PARTS}
-    log = ["dvc", "queue", "logs", study.name(label)]
+    with Repo() as repo:
+        epochs = read_epochs(Path(repo.cache.local_cache_dir, "checkpoints", EPOCHS), variant, study.name(label))
+    photo_count, seconds = int(epochs["photos"].sum()), float(epochs["seconds"].sum())
     return {
         "command": shlex.join(study.command(label)),
         "metrics": {"threshold": metrics.threshold, **kept},
         "dice": holdout.round(5).to_dict(),
-        "parameters": sum(p.numel() for p in model.parameters()) * params[params["budget"]]["train"]["folds"],
-        **speed(subprocess.run(log, capture_output=True, text=True, check=False).stdout),
+        "parameters": metrics.cost.parameters,
+        **({"seconds": round(seconds), "photos_per_second": round(photo_count / seconds, 1)} if seconds else {}),
     }
 
 

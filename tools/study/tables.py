@@ -2,7 +2,6 @@
 
 import json
 import lzma
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from src.formats.prepared import TRAITS
 from tools.study.plan import Question, Study
 
 Result = dict[str, Any]
-TRAINING = re.compile(r"Running stage 'train@.*?(?=Running stage '|\Z)", re.DOTALL)
-EPOCH = re.compile(r"^epoch .*, (\d+) photos in ([\d.]+) s$", re.MULTILINE)  # as stages/train/logger.py writes it
 
 
 def read_results(path: Path, study: Study) -> dict[str, Result]:
@@ -35,19 +32,6 @@ def read_results(path: Path, study: Study) -> dict[str, Result]:
         for label in study.experiments
         if label in stored and stored[label]["command"] == shlex.join(study.command(label))
     }
-
-
-def speed(log: str) -> dict[str, float]:
-    """Seconds of training with validation, and photos per second, from what a run printed.
-
-    {} if it trained nothing, or only the rest of what an earlier run had begun.
-    """
-    section = TRAINING.search(log)
-    epochs = EPOCH.findall(section[0]) if section and "going on from epoch" not in section[0] else []
-    if not epochs:
-        return {}
-    photos, seconds = (sum(float(number) for number in numbers) for numbers in zip(*epochs, strict=True))
-    return {"seconds": round(seconds), "photos_per_second": round(photos / max(seconds, 1), 1)}
 
 
 def tables(study: Study, results: dict[str, Result]) -> str:
