@@ -4,7 +4,7 @@ TORCH ?= auto
 PIP := $(if $(shell command -v uv),uv pip install --python .venv/bin/python,.venv/bin/python -m pip install --disable-pip-version-check)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro check verify merge demo app experiments test test-all lint fix benchmark lock clean
+.PHONY: help repro check verify verify-bytes merge demo app experiments test test-all lint fix benchmark lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
@@ -27,6 +27,7 @@ help: ## this list
 
 repro: check ## create the environment, check the params, run the pipeline; JOBS=1: one variant after another
 	$(if $(filter 1,$(JOBS)),dvc repro,python -m tools.jobs $(JOBS))
+	@python -m tools.same_bytes
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
 	python -m tools.check
@@ -37,6 +38,9 @@ verify: .venv/requirements ## fail if dvc.lock does not belong to the code and p
 		failed="a stage would run; run dvc repro and commit its results"; \
 	[ -z "$$failed" ] || { echo "$$plan" | grep -v "didn't change"; echo "error: $$failed"; exit 1; }
 	@echo "dvc.lock is up to date"
+
+verify-bytes: .venv/requirements ## say whether this machine's results are the committed ones, byte for byte
+	@python -m tools.same_bytes
 
 merge: .venv/requirements ## in a merge: of each stage's results the side that fits the merged code and params
 	@python -m tools.merge
