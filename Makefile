@@ -73,7 +73,6 @@ lock: ## compile requirements*.in into requirements*.txt; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in --output-file requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-app.in --output-file requirements-app.txt
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-dev.in --output-file requirements-dev.txt
-	python -m tools.kaggle_run.derived
 
 clean: ## remove the environment and caches, not the data or models
 	rm -rf .venv tools/app/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
