@@ -378,7 +378,7 @@ def test_what_is_sent_holds_the_commit_and_no_secret(bench):
     root = bench.home.root
     bench.ends("RUNNING")
     bench.home.run("dvc", "remote", "add", "--default", "team", "https://user:PASSWORD-of-the-remote@localhost/x")
-    secrets = [".netrc", ".env.production", "Kaggle.JSON", "models/starters/key.PEM", "tools/id_rsa", "data/sa.json"]
+    secrets = [".netrc", ".env.production", "Kaggle.JSON", "models/starters/key.PEM", "tools/id_rsa", "sa.json"]
     for name in secrets:
         (root / name).write_text("PASSWORD-of-the-remote")
     bench.home.run("git", "add", "--force", ".dvc/config", *secrets)
