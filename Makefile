@@ -86,7 +86,6 @@ lock: ## compile requirements*.in into requirements*.txt; needs uv
 	for name in requirements requirements-app requirements-dev; do \
 		$(COMPILE) --upgrade $$name.in | grep -Ev "$(CUDA)" > $$name.new && mv $$name.new $$name.txt || exit 1; \
 	done
-	python -m tools.kaggle_run.derived
 
 clean: ## remove the environment and caches, not the data or models
 	rm -rf .venv tools/app/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
