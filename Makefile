@@ -4,7 +4,7 @@ TORCH ?= auto
 PIP := $(if $(shell command -v uv),uv pip install --python .venv/bin/python,.venv/bin/python -m pip install --disable-pip-version-check)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro check verify merge demo app experiments test test-all lint fix benchmark lock clean
+.PHONY: help repro check verify verify-bytes merge demo app experiments test test-all lint fix benchmark lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
@@ -15,18 +15,13 @@ help: ## this list
 	$(PIP) --requirement requirements.txt
 	touch $@
 
-.venv/requirements-app: .venv/requirements requirements-app.txt tools/app/package-lock.json
-	$(PIP) --requirement requirements-app.txt
-	npm ci --silent --ignore-scripts --prefix tools/app
-	touch $@
-
-.venv/requirements-dev: .venv/requirements requirements-app.txt requirements-dev.txt tools/app/package-lock.json
-	$(PIP) --requirement requirements-app.txt --requirement requirements-dev.txt
-	npm ci --silent --ignore-scripts --prefix tools/app || echo "npm cannot be reached: the tests of make app's page are skipped"
+.venv/requirements-dev: .venv/requirements requirements-dev.txt
+	$(PIP) --requirement requirements-dev.txt
 	touch $@
 
 repro: check ## create the environment, check the params, run the pipeline; JOBS=1: one variant after another
 	$(if $(filter 1,$(JOBS)),dvc repro,python -m tools.jobs $(JOBS))
+	@python -m tools.same_bytes
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
 	python -m tools.check
@@ -38,6 +33,9 @@ verify: .venv/requirements ## fail if dvc.lock does not belong to the code and p
 	[ -z "$$failed" ] || { echo "$$plan" | grep -v "didn't change"; echo "error: $$failed"; exit 1; }
 	@echo "dvc.lock is up to date"
 
+verify-bytes: .venv/requirements ## say whether this machine's results are the committed ones, byte for byte
+	@python -m tools.same_bytes
+
 merge: .venv/requirements ## in a merge: of each stage's results the side that fits the merged code and params
 	@python -m tools.merge
 	dvc checkout --allow-missing
@@ -45,7 +43,7 @@ merge: .venv/requirements ## in a merge: of each stage's results the side that f
 demo: .venv/requirements ## cut the people out of a portrait by NASA, or of your photos: make demo PHOTO="a.jpg b.png"
 	python -m tools.demo $(PHOTO)
 
-app: .venv/requirements-app ## a page to try the models on photos or the camera; nothing leaves the machine
+app: .venv/requirements ## a page to try the models on photos or the camera; nothing leaves the machine
 	python -m tools.app
 
 experiments: .venv/requirements ## all experiments of the last commits: what differs, and the Dice of each variant
@@ -79,10 +77,9 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-annotate
 CUDA = ^(cuda-|nvidia-[^m]|triton)
 
 lock: ## compile requirements*.in into requirements*.txt; needs uv
-	for name in requirements requirements-app requirements-dev; do \
+	for name in requirements requirements-dev; do \
 		$(COMPILE) --upgrade $$name.in | grep -Ev "$(CUDA)" > $$name.new && mv $$name.new $$name.txt || exit 1; \
 	done
-	python -m tools.kaggle_run.derived
 
 clean: ## remove the environment and caches, not the data or models
-	rm -rf .venv tools/app/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

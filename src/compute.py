@@ -30,6 +30,7 @@ class ComputeParams(Section):
     cuda_graphs: bool
     compile: bool
     deterministic: bool
+    portable: bool
     checkpoint_seconds: Annotated[float, Field(ge=0, le=86400)]
 
 
@@ -65,10 +66,12 @@ def configure_torch(params: ComputeParams) -> tuple[Literal["cpu", "cuda"], Prec
 
     `device: auto` takes a CUDA GPU, else the CPU. `precision: auto` takes what that has in hardware: bf16 (GPUs from
     Ampere on, CPUs with AVX512_BF16 or AMX), else fp16 with a gradient scaler (Volta and Turing, such as a T4), else 32
-    bits. Raises UserError for devices that this machine does not have or cannot use.
+    bits; a CPU with `portable` takes 32 bits, as each kind multiplies bf16 in its own way. Raises UserError for devices
+    that this machine does not have or cannot use.
     """
     device = find_device(params)
-    precision = best_precision(device) if params.precision == "auto" else params.precision
+    best = "32-true" if device == "cpu" and params.portable else best_precision(device)
+    precision = best if params.precision == "auto" else params.precision
     if precision == "16-mixed" and device == "cpu":
         raise UserError("params.yaml: compute.precision: 16-mixed needs a GPU; set it to auto or 32-true")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic

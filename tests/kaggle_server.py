@@ -3,8 +3,11 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import socket
+import subprocess
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +16,8 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 USER, KEY, TOKEN = "tester", "KEY-that-must-stay-secret", "TOKEN-that-must-stay-secret"
 REFRESH = "REFRESH-that-must-stay-secret"  # of an OAuth login
@@ -23,17 +28,54 @@ API = "/api/v1/"
 CUT, STALL = "cut", "stall"  # faults that are no status: the connection is closed, or nothing more comes
 
 
-def at_start(*modules: str, timeout: tuple[float, float]) -> str:
-    """Code for the start of the processes of `modules`: the client asks this server, and waits as long as `timeout`."""
-    return f"""
+def use_server(server: "KaggleServer", folder: Path, monkeypatch: pytest.MonkeyPatch, start: str) -> None:
+    """Makes the processes of a test talk to `server`, from a home of their own in `folder`, signed in.
+
+    `start` is code for the start of those that do; there, `client` and `errors` are the modules of src/sources/kaggle.
+    """
+    (folder / "home/.kaggle").mkdir(parents=True)
+    (folder / "start").mkdir()
+    (folder / "start/sitecustomize.py").write_text(AT_START + textwrap.indent(start, "    "))
+    for name in [name for name in os.environ if name.startswith("KAGGLE_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(folder / "home/.kaggle"))
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+    monkeypatch.setenv("TEST_KAGGLE_URL", server.url)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder / "start"), os.environ.get("PYTHONPATH", "")]))
+    sign_in()
+
+
+# The client asks this server, and the pauses are short; nothing else is changed.
+AT_START = """\
 import os, sys
-if {set(modules)!r} & set(sys.orig_argv):
+if {"stages.download", "tools.upload", "tools.kaggle_run"} & set(sys.orig_argv):
     sys.path.insert(0, os.getcwd())
     from kagglesdk import kaggle_env
-    from src.sources import kaggle
+    from src.sources.kaggle import client, errors
     kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = os.environ["TEST_KAGGLE_URL"]
-    kaggle.TIMEOUT, kaggle.PAUSES = {timeout!r}, (0.01, 0.01, 0.01)
+    client.PAUSES = (0.01, 0.01, 0.01)
 """
+
+
+def sign_in(key: str = KEY) -> None:
+    path = Path(os.environ["HOME"], ".kaggle/kaggle.json")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"username": USER, "key": key}))
+    path.chmod(0o600)
+
+
+def the_error(result: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a command has failed with."""
+    lines = [line for line in result.stderr.replace("\r", "\n").splitlines() if line.startswith("error: ")]
+    assert result.returncode == 1 and len(lines) == 1 and "Traceback" not in result.stderr, result.stderr
+    assert_no_secret(result.stdout + result.stderr)
+    return lines[0]
+
+
+def assert_no_secret(text: str) -> None:
+    for secret in SECRETS:
+        assert secret not in text
 
 
 @dataclass
@@ -153,26 +195,25 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         if path.startswith("/api/v1/kernels/logs/stream/"):
             self._stream(self.kaggle.kernels[path.removeprefix("/api/v1/kernels/logs/stream/")])
-            return
-        if path.startswith("/store/output/"):
+        elif path.startswith("/store/output/"):
             owner, slug, name = path.removeprefix("/store/output/").split("/")
-            self._file((self.kaggle.kernels[f"{owner}/{slug}"].output or Path()) / name)
-            return
-        slug = path.removeprefix("/store/").removesuffix("/archive.zip")
-        content, first = self.kaggle.archives[slug], 0
-        etag = f'"{hashlib.md5(content).hexdigest()}"'
+            file = (self.kaggle.kernels[f"{owner}/{slug}"].output or Path()) / name
+            self._store(file.read_bytes(), file.stat().st_mtime)
+        else:
+            slug = path.removeprefix("/store/").removesuffix("/archive.zip")
+            self._store(self.kaggle.archives[slug], self.kaggle.modified)
+
+    def _store(self, content: bytes, modified: float) -> None:
+        """A file of the store's, or what is asked for of it."""
+        etag, first = f'"{hashlib.md5(content).hexdigest()}"', 0
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if asked and self.headers.get("If-Range", etag) == etag:
             first = int(asked[1])
-        self.send_response(206 if first else 200)
-        self.send_header("Content-Type", "application/zip")
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("ETag", etag)
-        self.send_header("Last-Modified", formatdate(self.kaggle.modified, usegmt=True))
-        self.send_header("Content-Length", str(len(content) - first))
-        self.end_headers()
         fault = self._next_fault(late=True)
-        self.wfile.write(content[first : first + (len(content) - first) // 2] if fault else content[first:])
+        about = {"Accept-Ranges": "bytes", "ETag": etag, "Last-Modified": formatdate(modified, usegmt=True)}
+        content = content[first:]
+        half = content[: len(content) // 2] if fault else content
+        self._send(half, about | {"Content-Length": str(len(content))}, 206 if first else 200)
         if fault:
             self._break(fault)
 
@@ -183,8 +224,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._redirect(f"{body['ownerSlug']}/{body['datasetSlug']}")
 
     def _StartSubmissionUpload(self, body: dict[str, Any]) -> None:  # noqa: N802
-        token = f"blob-{len(self.kaggle.requests)}-{body['fileName']}"
+        token = f"blob-{len(self.kaggle.requests)}-{body.get('fileName') or body['name']}"
         self._json({"token": token, "createUrl": f"{self.kaggle.upload_to}/blobs/{token}?signature={SIGNATURE}"})
+
+    _StartBlobUpload = _StartSubmissionUpload
 
     def _CreateSubmission(self, body: dict[str, Any]) -> None:  # noqa: N802
         token = body["blobFileTokens"]
@@ -204,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json({"message": "Successfully submitted", "ref": self.kaggle.submissions[-1]["ref"]})
 
     def _ListSubmissions(self, _: dict[str, Any]) -> None:  # noqa: N802
-        newest_first = [{**submission, **self.kaggle.verdict} for submission in reversed(self.kaggle.submissions)]
+        newest_first = [{**self.kaggle.verdict, **submission} for submission in reversed(self.kaggle.submissions)]
         self._json({"submissions": [{k: v for k, v in row.items() if k != "content"} for row in newest_first]})
 
     def _SaveKernel(self, body: dict[str, Any]) -> None:  # noqa: N802
@@ -243,10 +286,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._refuse(404, "Not found")
 
-    def _StartBlobUpload(self, body: dict[str, Any]) -> None:  # noqa: N802
-        token = f"blob-{len(self.kaggle.requests)}-{body['name']}"
-        self._json({"token": token, "createUrl": f"{self.kaggle.upload_to}/blobs/{token}?signature={SIGNATURE}"})
-
     def _CreateDataset(self, body: dict[str, Any]) -> None:  # noqa: N802
         assert body["isPrivate"]
         self.kaggle.datasets[f"{body['ownerSlug']}/{body['slug']}"] = self.kaggle.blobs[body["files"][0]["token"]]
@@ -263,23 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
         """The log of a running kernel as server-sent events, which here end at once."""
         lines = [f"data: {json.dumps(event)}\n\n" for event in kernel.events]
         content = "".join([*lines, "data: END_OF_LOG\n\n"]).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def _file(self, path: Path) -> None:
-        """A file that a kernel wrote."""
-        content = path.read_bytes()
-        self.send_response(200)
-        self.send_header("Last-Modified", formatdate(path.stat().st_mtime, usegmt=True))
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        fault = self._next_fault(late=True)
-        self.wfile.write(content[: len(content) // 2] if fault else content)
-        if fault:
-            self._break(fault)
+        self._send(content, {"Content-Type": "text/event-stream"})
 
     def _read(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -309,23 +332,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def _redirect(self, slug: str) -> None:
-        if slug not in self.kaggle.archives:
+        if slug in self.kaggle.archives:
+            where = f"{self.kaggle.store}/{slug}/archive.zip?signature={SIGNATURE}"
+            self._send(b"", {"Location": where}, 302)
+        else:
             self._refuse(404, "Not found")
-            return
-        self.send_response(302)
-        self.send_header("Location", f"{self.kaggle.store}/{slug}/archive.zip?signature={SIGNATURE}")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
 
     def _refuse(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         self._json({"code": status, "message": message}, status, headers)
 
     def _json(self, answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        content = json.dumps(answer).encode()
+        self._send(json.dumps(answer).encode(), {"Content-Type": "application/json"} | (headers or {}), status)
+
+    def _send(self, content: bytes, headers: dict[str, str], status: int = 200) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        for name, value in (headers or {}).items():
+        for name, value in ({"Content-Length": str(len(content))} | headers).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)

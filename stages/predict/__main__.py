@@ -1,5 +1,11 @@
 """predict VARIANT: its probability maps for val, holdout and test, and what they cost, in data/predictions/VARIANT."""
 
+from src.params import read_params
+from src.portable import hold_arithmetic
+
+if __name__ == "__main__":
+    hold_arithmetic(read_params("compute", dict))  # before torch is loaded
+
 import torch
 
 from src.compute import ComputeParams, explain_out_of_memory, one_device
@@ -9,7 +15,6 @@ from src.formats.predictions import write_cost, write_predictions
 from src.formats.prepared import LABELLED, TEST, read_photos
 from src.formats.split import part_indices, read_split
 from src.inference import PredictParams, predict
-from src.params import read_params
 from stages.predict.cost import measure
 
 

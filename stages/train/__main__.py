@@ -1,12 +1,17 @@
 """train VARIANT: models/VARIANT.safetensors, and its curves and pictures in plots/training/VARIANT."""
 
 import shutil
-import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from src.params import Name, Seed, read_params
+from src.portable import hold_arithmetic
+
+if __name__ == "__main__":
+    hold_arithmetic(read_params("compute", dict))  # before torch is loaded
 
 import torch
 from lightning_fabric import Fabric
@@ -20,7 +25,6 @@ from src.formats.model import model_path, save_model
 from src.formats.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_photos, read_soft_masks
 from src.formats.split import SPLIT, Fold, choose_folds, read_split
 from src.losses import build_loss
-from src.params import Name, Seed, read_params
 from stages.train.augment import Augment, AugmentParams
 from stages.train.batches import PhotoBatches, seed_for
 from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, hash_of_files, loaded_code
@@ -99,7 +103,8 @@ def describe(settings: Settings, fabric: Fabric) -> dict[str, Any]:
         "params_hash": hash_of(params),
         "data_hash": hash_of_files([LABELLED / PHOTOS, LABELLED / SOFT_MASKS, SPLIT]),
         "image_size": read_photos(LABELLED).shape[1],
-        "versions": {"python": sys.version.split()[0]} | {name: version(name) for name in LIBRARIES},
+        # Without the build, such as +cpu: with `compute.portable` it changes no byte of the weights.
+        "versions": {name: version(name).split("+")[0] for name in LIBRARIES},
         "device": device_name(fabric),
         "precision": precision_name(fabric),
     }

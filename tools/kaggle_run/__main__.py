@@ -6,21 +6,26 @@ trains nothing. Interrupted anywhere, the same command goes on.
 
 import argparse
 import shutil
-import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
-
-from tqdm import tqdm
+from typing import NoReturn
 
 from src.errors import UserError, run_main
 from src.sources.kaggle import Params
-from tools.kaggle_run import home, pack, service
-from tools.kaggle_run.pack import Run, changed_files, committed_params, find_run, make_clone, script
+from tools.kaggle_run import home, service
+from tools.kaggle_run.home import RESULTS, Results
+from tools.kaggle_run.kernel import ARCHIVE
+from tools.kaggle_run.pack import (
+    Run,
+    changed_files,
+    committed_params,
+    find_run,
+    make_clone,
+    script,
+)
 from tools.kaggle_run.service import ENDED, SHAPE, Kernel
 
 LINES = 8  # of the log, at each look
-LIMIT = 12 * 3600.0  # seconds that a kernel may run
 
 
 def main(*arguments: str) -> None:
@@ -36,23 +41,23 @@ def main(*arguments: str) -> None:
         nargs="?",
         const="",
         metavar="FOLDER",
-        help="start nothing; fetch what a kernel made, or take it from a folder",
+        help="start nothing and wait for nothing; fetch what a kernel that has ended made, or take it from a folder",
     )
     options = parser.parse_args(arguments)
-    given = home.read_results(Path(options.fetch)) if options.fetch else None
-    if given and (options.set_param or options.variants):
+    folder = Path(options.fetch) if options.fetch else None
+    results = home.read_results(folder) if folder else None
+    if results and (options.set_param or options.variants):
         raise UserError(f"{options.fetch} says which params it was made with; leave -S and --variants out")
-    run = find_run(given["overrides"] if given else all_overrides(options.set_param, options.variants))
+    run = find_run(results.overrides if results else all_overrides(options.set_param, options.variants))
     make_clone(run)
     if not run.read().get("done"):
-        if given:
-            folder, facts = Path(options.fetch), given
-            home.check_results(run, facts, options.fetch)
+        if folder and results:
+            home.check_results(run, results, options.fetch)
         elif found := train_there(run, push=options.fetch is None, wait=not options.push_only):
-            folder, facts = found
+            folder, results = found
         else:
             return
-        home.take_in(run, folder, facts)
+        home.take_in(run, folder, results)
         shutil.rmtree(run.folder / "output", ignore_errors=True)
         run.write(done=True)
     if not options.push_only:
@@ -67,11 +72,11 @@ def all_overrides(given: list[str], variants: list[str] | None) -> list[str]:
     return overrides
 
 
-def train_there(run: Run, push: bool, wait: bool) -> tuple[Path, dict[str, Any]] | None:
-    """The folder with what the run's last kernel wrote, and its results.json; or None if that is not waited for.
+def train_there(run: Run, push: bool, wait: bool) -> tuple[Path, Results] | None:
+    """The folder with what the run's last kernel wrote, and what that is; or None if it is not waited for.
 
     A run may take several kernels, one after another, each of which goes on from the one before. This starts at most
-    one, and none that is there already.
+    one, and none that is there already. Without `push` it starts none, and does not wait for one that runs.
     """
     user = run.read().get("user") or service.user_name()
     ended: list[Kernel] = []
@@ -85,12 +90,14 @@ def train_there(run: Run, push: bool, wait: bool) -> tuple[Path, dict[str, Any]]
         if found := results_of(run, kernel):
             return found
         ended.append(kernel)
-        earlier = [kernel.slug] if service.fetch_facts(kernel, part_folder(run, kernel)) else earlier
-    if word is None:
-        if not push and ended:
+        earlier = [kernel.slug] if (part_folder(run, kernel) / RESULTS).exists() else earlier
+    if not push:
+        if word:
+            raise UserError(f"{kernel.page} is {word.lower()}; the same command without --fetch waits for its results")
+        if ended:
             explain(run, ended[-1])
-        if not push:
-            raise UserError(f"there is no kernel {kernel.page} to fetch from; leave out --fetch to start it")
+        raise UserError(f"there is no kernel {kernel.page} to fetch from; leave out --fetch to start it")
+    if word is None:
         start(run, kernel, earlier)
         run.write(user=user)
     if not wait:
@@ -105,21 +112,25 @@ def part_folder(run: Run, kernel: Kernel) -> Path:
     return run.folder / "output" / kernel.slug.split("/")[1]
 
 
-def results_of(run: Run, kernel: Kernel) -> tuple[Path, dict[str, Any]] | None:
+def results_of(run: Run, kernel: Kernel) -> tuple[Path, Results] | None:
     """What the kernel, which has ended, wrote, if that is all of the run."""
     folder = part_folder(run, kernel)
-    facts = service.fetch_facts(kernel, folder)
-    if not facts or facts["state"] != "complete" or facts["errors"]:
+    if not service.fetch(kernel, RESULTS, folder):
         return None
-    home.check_results(run, facts, kernel.page)
-    service.fetch_archives(kernel, folder, facts)
-    return folder, facts
+    results = home.read_results(folder)
+    if results.state != "complete" or results.errors:
+        return None
+    home.check_results(run, results, kernel.page)
+    if not home.is_whole(folder, results):
+        service.fetch(kernel, ARCHIVE, folder)
+    return folder, results
 
 
 def explain(run: Run, kernel: Kernel) -> NoReturn:
     """Raises UserError that says why the kernel, which has ended, did not give all of the run."""
-    if facts := service.fetch_facts(kernel, part_folder(run, kernel)):
-        home.check_results(run, facts, kernel.page)
+    folder = part_folder(run, kernel)
+    if (folder / RESULTS).exists():
+        home.check_results(run, home.read_results(folder), kernel.page)
     state = service.look(kernel)
     errors = [line for line in state.lines if "error: " in line.lower()] or [" / ".join(state.lines[-3:])]
     reason = " ".join(filter(None, [state.failure, errors[-1]])) or "its log is empty"
@@ -128,46 +139,40 @@ def explain(run: Run, kernel: Kernel) -> NoReturn:
 
 def start(run: Run, kernel: Kernel, earlier: list[str]) -> None:
     """Says what is sent, and starts the kernel."""
-    params, bundle = run.params(), run.folder / "project.bundle"
+    params = run.params()
     photos = Params(**params["kaggle"])
     inputs: dict[str, list[str]] = {"competition_sources": [], "dataset_sources": [], "kernel_sources": earlier}
     if params["source"] == "kaggle":
         inputs[f"{photos.kind}_sources"].append("/".join(photos.slug.split("/")[:2]))
-    text = script(run, earlier, dataset="")
     dirty = f"; uncommitted changes stay here: {', '.join(changed_files())}" if changed_files() else ""
     print(f"sends commit {run.commit[:10]} to {kernel.page}, private{dirty}")
-    print(f"  files: {bundle.stat().st_size / 1e3:.0f} kB, in {run.project}; no history, documents or credentials")
+    print(f"  files: {run.bundle.stat().st_size / 1e3:.0f} kB, in {run.project}; code and params, nothing else")
     print(f"  params: {' '.join(f'-S {o}' for o in run.overrides) or 'those of the commit'}")
     print(f"  inputs: {', '.join(slug for slugs in inputs.values() for slug in slugs) or 'none'}; machine: {SHAPE}")
-    if len(text) > pack.LONGEST_SCRIPT:
+    text = script(run, bundled=True)
+    if len(text) > service.LONGEST_SCRIPT:
         dataset = f"{kernel.slug.split('/')[0]}/{run.name}-files"
         print(f"  too much for a script: the files go to the private dataset kaggle.com/datasets/{dataset}")
-        service.push_dataset(dataset, bundle)
+        service.push_dataset(dataset, run.bundle)
         inputs["dataset_sources"].append(dataset)
-        text = script(run, earlier, dataset)
+        text = script(run, bundled=False)
     service.push(kernel, text, inputs)
 
 
 def watch(kernel: Kernel) -> None:
-    """Waits until the kernel has ended, with a bar and the last lines of its log."""
+    """Waits until the kernel has ended, with the last lines of its log."""
     print(f"{kernel.page} runs; Ctrl-C stops the waiting, not the kernel", flush=True)
-    shape, shown, word = "{desc} |{bar}| {n:.1f} of {total:.0f} h{postfix}", 0, ""
-    with tqdm(total=LIMIT / 3600, bar_format=shape, disable=None) as bar:
-        while True:
-            state = service.look(kernel)
-            for line in state.lines[shown:][-LINES:]:
-                tqdm.write(f"  {line}", file=sys.stderr)
-            shown = max(shown, len(state.lines))
-            if state.status != word:
-                word = state.status
-                tqdm.write(", ".join(filter(None, [word.lower(), state.quota])), file=sys.stderr)
-            bar.set_description_str(state.status.lower(), refresh=False)
-            bar.set_postfix_str(state.quota, refresh=False)
-            bar.update(max(0.0, min(state.seconds, LIMIT) / 3600 - bar.n))
-            bar.refresh()
-            if state.status in ENDED:
-                return
+    shown, word = 0, ""
+    while word not in ENDED:
+        if word:
             time.sleep(service.INTERVAL)
+        state = service.look(kernel)
+        for line in state.lines[shown:][-LINES:]:
+            print(f"  {line}", flush=True)
+        shown = max(shown, len(state.lines))
+        if state.status != word:
+            word = state.status
+            print(", ".join(filter(None, [word.lower(), service.gpu_hours()])), flush=True)
 
 
 if __name__ == "__main__":

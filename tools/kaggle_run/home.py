@@ -6,73 +6,95 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
+from pydantic import Field
 
 from src.errors import UserError
 from src.formats.raw import RAW
-from src.sources.archive import check_room, room_needed, unpack
+from src.params import Section, check_value
+from src.sources.archive import check_room, unpack
+from tools.kaggle_run.kernel import ARCHIVE
 from tools.kaggle_run.pack import Run, changed_files
 
+RESULTS = "results.json"
 SHARED = ("download", "prepare")  # of dvc.lock: with these, a clone without photos needs none
-
-
-def read_results(folder: Path) -> dict[str, Any]:
-    """The results.json in `folder`; raises UserError if there is none, or not all that it names."""
-    path = folder / "results.json"
-    if not path.is_file():
-        raise UserError(f"{path} is missing; name the folder with what the kernel or the notebook wrote")
-    try:
-        facts = json.loads(path.read_text())
-        _ = facts["commit"], facts["overrides"], facts["state"], facts["errors"]
-        for name, size in facts["archives"].items():
-            if not (folder / name).is_file() or (folder / name).stat().st_size != size:
-                raise UserError(f"{folder / name} is missing or not whole; get it again")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{path} is not what the kernel wrote; get it again") from None
-    return facts
-
-
-def check_results(run: Run, facts: dict[str, Any], where: str) -> None:
-    """Raises UserError if the results are those of another commit, or not all of a run's."""
-    if facts["commit"] != run.commit:
-        theirs, ours = facts["commit"][:10], run.commit[:10]
-        raise UserError(f"{where} belongs to commit {theirs}, but {ours} is checked out; git checkout {theirs}")
-    if facts["errors"]:
-        raise UserError(f"{where}: {' '.join(facts['errors'][-1].removeprefix('error: ').split())}; {AGAIN}")
-    if facts["state"] != "complete":
-        raise UserError(f"{where} was {facts['state']} before all was trained; {AGAIN}")
-
-
 AGAIN = "what is finished is kept, and the same command goes on from there in a new kernel"
 
 
-def take_in(run: Run, folder: Path, facts: dict[str, Any]) -> None:
+class Results(Section):
+    """What a kernel says of its results; `size`, in bytes, is that of ARCHIVE, and 0 if it wrote a folder instead."""
+
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    overrides: list[str]
+    state: Literal["complete", "stopped", "failed"]
+    errors: list[str]
+    size: Annotated[int, Field(ge=0)]
+
+
+def read_results(folder: Path) -> Results:
+    """The RESULTS in `folder`; raises UserError if there are none, or they are not what a kernel writes."""
+    path = folder / RESULTS
+    if not path.is_file():
+        raise UserError(f"{path} is missing; name the folder with what the kernel or the notebook wrote")
+    try:
+        facts = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        facts = None
+    try:
+        return check_value("", facts, Results, path)
+    except UserError as error:
+        raise UserError(f"{error}; it is not what a kernel wrote: get it again") from None
+
+
+def check_results(run: Run, results: Results, where: str) -> None:
+    """Raises UserError if the results are those of another commit, or not all of a run's."""
+    if results.commit != run.commit:
+        theirs, ours = results.commit[:10], run.commit[:10]
+        raise UserError(f"{where} belongs to commit {theirs}, but {ours} is checked out; git checkout {theirs}")
+    if results.errors:
+        raise UserError(f"{where}: {' '.join(results.errors[-1].removeprefix('error: ').split())}; {AGAIN}")
+    if results.state != "complete":
+        raise UserError(f"{where} was {results.state} before all was trained; {AGAIN}")
+
+
+def is_whole(folder: Path, results: Results) -> bool:
+    """Whether `folder` holds all of the archive that `results` speak of, if they do."""
+    path = folder / ARCHIVE
+    return not results.size or (path.is_file() and path.stat().st_size == results.size)
+
+
+def take_in(run: Run, folder: Path, results: Results) -> None:
     """Fetches the results in `folder` into DVC's cache, its record of runs included."""
-    unpacked = run.folder / "results" if facts["archives"] else folder  # a notebook on Colab writes no archives
-    shutil.rmtree(run.folder / "results", ignore_errors=True)
-    check_room(run.folder, 2 * sum(facts["archives"].values()), "what came from Kaggle: unpacked and in DVC's cache it")
-    with room_needed(run.folder):
-        for name in facts["archives"]:
-            for path in [p for p in unpack(folder / name, run.folder / "part").rglob("*") if p.is_file()]:
-                target = unpacked / path.relative_to(run.folder / "part")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(target)
-            shutil.rmtree(run.folder / "part")
-    shutil.copy(unpacked / "dvc.lock", run.project)
+    if not is_whole(folder, results):
+        raise UserError(f"{folder / ARCHIVE} is missing or not whole; get it again")
+    unpacked = run.folder / "results"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    check_room(run.folder, 2 * results.size, "what came from Kaggle: unpacked and in DVC's cache it")
+    origin = unpack(folder / ARCHIVE, unpacked) if results.size else folder
+    stages = read_lock(origin / "dvc.lock")
+    shutil.copy(origin / "dvc.lock", run.project)
     with Repo() as repo:
         cache = Path(repo.cache.local_cache_dir).resolve()
     dvc(run.project, "cache", "dir", "--local", str(cache))
-    dvc(
-        run.project, "remote", "add", "--local", "--force", "--default", "results", str((unpacked / "remote").resolve())
-    )
+    remote = str((origin / "remote").resolve())
+    dvc(run.project, "remote", "add", "--local", "--force", "--default", "results", remote)
     dvc(run.project, "remote", "modify", "--local", "results", "verify", "true")
-    stages = yaml.safe_load((run.project / "dvc.lock").read_text())["stages"]
-    dvc(run.project, "fetch", "--run-cache", *(name for name in stages if name != "download"))
-    shutil.rmtree(run.folder / "results", ignore_errors=True)
+    dvc(run.project, "fetch", "--run-cache", "--", *(name for name in stages if name != "download"))
+    shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def read_lock(path: Path) -> dict[str, Any]:
+    """The stages of a dvc.lock that a kernel wrote; raises UserError if it is none, or lacks those of SHARED."""
+    try:
+        stages = yaml.safe_load(path.read_bytes())["stages"]
+        _ = [stages[name]["outs"] for name in SHARED]
+    except (OSError, KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError):
+        raise UserError(f"{path} is missing, or not what DVC writes; get the results again") from None
+    return stages
 
 
 def dvc(folder: Path, *arguments: str) -> None:
@@ -87,8 +109,9 @@ def finish(run: Run) -> None:
     params = [word for override in run.overrides for word in ("-S", override)]
     command = ["dvc", *(["exp", "run"] if params else ["repro"]), "--allow-missing", *params]
     shown = " ".join(command)
-    changed = [path for path in changed_files() if path != "params.yaml" or not has_params(run)]
-    if changed:
+    # An earlier try has left params.yaml as the run has it.
+    ours = yaml.safe_load(Path("params.yaml").read_text()) == run.params()
+    if changed := [path for path in changed_files() if path != "params.yaml" or not ours]:
         raise UserError(f"all is fetched, but {changed[0]} differs from the commit; git stash, then {shown}")
     share_lock(run)
     print(shown, flush=True)
@@ -99,20 +122,15 @@ def finish(run: Run) -> None:
         if line.startswith("Running stage 'train@") and not training:
             training = line.split("'")[1]
             process.send_signal(signal.SIGINT)
+    failed = process.wait()
     if training:
-        process.wait()
         raise UserError(
             f"{training} is not among the results, since the photos here differ from Kaggle's, or a file of the "
             "project does; dvc status names what changed"
         )
-    if process.wait():
+    if failed:
         raise UserError(f"all is fetched, but {shown} failed, for the reason above; mend that and run it again")
     print("report/index.html compares the variants; python -m tools.upload VARIANT hands one in")
-
-
-def has_params(run: Run) -> bool:
-    """Whether params.yaml is that of the run: an earlier try has left it."""
-    return yaml.safe_load(Path("params.yaml").read_text()) == run.params()
 
 
 def share_lock(run: Run) -> None:
@@ -120,14 +138,13 @@ def share_lock(run: Run) -> None:
 
     Other photos that the download stage put here, such as drawn ones, make way: it can put them here again.
     """
-    stages = yaml.safe_load((run.project / "dvc.lock").read_text())["stages"]
+    stages = read_lock(run.project / "dvc.lock")
     if not Path("dvc.lock").exists():
         Path("dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
-    if RAW.exists():
-        ours = yaml.safe_load(Path("dvc.lock").read_text())["stages"].get("download", {})
-        if ours.get("outs") == stages["download"]["outs"]:
-            return
-        RAW.unlink()
     with modify_yaml("dvc.lock") as lock:
+        if RAW.exists():
+            if lock["stages"].get("download", {}).get("outs") == stages["download"]["outs"]:
+                return
+            RAW.unlink()
         lock["stages"] |= {name: stages[name] for name in SHARED}
     dvc(Path(), "checkout", "--force", "prepare")

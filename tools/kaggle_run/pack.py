@@ -1,4 +1,4 @@
-"""What is sent to Kaggle: the commit as a git bundle, in the kernel's script, and the settings to run it with."""
+"""What is sent to Kaggle: the files of the commit that a run needs, as a git bundle, and a script that runs it."""
 
 import base64
 import hashlib
@@ -11,19 +11,35 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from dvc.exceptions import DvcException
-from dvc.utils.hydra import apply_overrides, to_hydra_overrides
+from dvc.utils.hydra import apply_overrides
 
 from src.errors import UserError
-from src.formats.model import STARTERS
 from src.sources.kaggle import cache_folder
 
-KERNEL = Path(__file__).with_name("kernel.py")
-# What no stage reads, and what could hold a secret: the address of a remote may have a password in it.
-LEFT_OUT = ("docs", "tests", "benchmarks", ".github", ".ci", ".dvc/config", "dvc.lock", "metrics", "submissions")
+# Nothing else is sent, since it could hold a secret, as .dvc/config can: the address of a remote may have a password.
+SENT = re.compile(
+    r"(src|stages|tools)/([\w-]+/)*[\w-]+\.(py|html|css|js)"
+    r"|(dvc|params)\.yaml|requirements\.txt|\.dvcignore|\.gitignore|\.dvc/\.gitignore"
+)
 MADE = ("dvc.lock", "metrics", "data/split.csv", "submissions")  # a run writes these; they may differ from the commit
-SECRET_FILES = re.compile(r"(kaggle\.json|access_token|credentials\.json|\.env|config\.local|id_[a-z0-9]+|.*\.pem)")
-LONGEST_SCRIPT = 900_000  # characters; more goes into a private dataset
+NOT_READ = ("docs", "tests", "benchmarks", ".github", ".ci")  # nor does a change in these matter to it
+SCRIPT = '''\
+"""Sent by tools.kaggle_run: clones the commit and runs tools/kaggle_run/kernel.py in it."""
+import base64, os, pathlib, runpy, subprocess, sys, tempfile
+
+SETTINGS = {settings!r}
+BUNDLE = {bundle!r}
+work = pathlib.Path(tempfile.gettempdir(), "person-segmentation-run")
+work.mkdir()
+sent = work / "project.bundle"
+if BUNDLE:
+    sent.write_bytes(base64.b85decode(BUNDLE))
+else:  # it is in a dataset among the inputs
+    sent = next(pathlib.Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input")).rglob(sent.name))
+subprocess.run(["git", "clone", "--quiet", sent, work / "project"], check=True)
+sys.argv = ["kernel.py", SETTINGS]
+runpy.run_path(str(work / "project/tools/kaggle_run/kernel.py"), run_name="__main__")
+'''
 
 
 class Run(NamedTuple):
@@ -43,6 +59,11 @@ class Run(NamedTuple):
         """A clone of the commit with the run's params."""
         return self.folder / "project"
 
+    @property
+    def bundle(self) -> Path:
+        """What is sent of it."""
+        return self.folder / "project.bundle"
+
     def params(self) -> dict[str, Any]:
         """params.yaml with the overrides."""
         return yaml.safe_load((self.project / "params.yaml").read_text())
@@ -55,7 +76,6 @@ class Run(NamedTuple):
     def write(self, **changes: Any) -> None:
         """Adds to what is known of it."""
         facts = {"commit": self.commit, "overrides": self.overrides} | self.read() | changes
-        self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "run.json").write_text(json.dumps(facts, indent=2) + "\n")
 
 
@@ -74,7 +94,6 @@ def find_run(overrides: list[str]) -> Run:
     """
     commit, runs = git("rev-parse", "HEAD"), cache_folder() / "runs"
     key = hashlib.sha256(json.dumps([commit, overrides]).encode()).hexdigest()[:8]
-    run = Run(commit, overrides, runs / key)
     for path in runs.glob("*/run.json"):
         known = json.loads(path.read_text())
         if known["overrides"] == overrides and known["commit"] != commit and not known.get("done"):
@@ -82,7 +101,7 @@ def find_run(overrides: list[str]) -> Run:
                 f"a run with these params is under way of commit {known['commit'][:10]}, but {commit[:10]} is checked "
                 f"out; git checkout {known['commit'][:10]} to go on with it, or rm -r {path.parent} to forget it"
             )
-    return run
+    return Run(commit, overrides, runs / key)
 
 
 def committed_params() -> dict[str, Any]:
@@ -92,53 +111,46 @@ def committed_params() -> dict[str, Any]:
 
 def changed_files() -> list[str]:
     """Tracked files that differ from the commit, other than those that a run writes or does not read."""
-    return git("diff", "--name-only", "HEAD", "--", ".", *(f":!{path}" for path in (*MADE, *LEFT_OUT))).splitlines()
-
-
-def check_overrides(overrides: list[str]) -> None:
-    """Raises UserError if `overrides` are not what `-S` takes, or have several values of a key."""
-    try:
-        several = [o.input_line for o in to_hydra_overrides(overrides) if o.is_sweep_override()]
-    except Exception as error:  # the parser has errors of its own
-        raise UserError(f"-S: {next(iter(str(error).splitlines()), 'not KEY=VALUE')}; see dvc exp run --help") from None
-    if several:
-        raise UserError(f"-S {several[0]}: one value for each key; start a run for each of them")
-
-
-def start_of(run: Run) -> str:
-    """The file of weights that the run starts from."""
-    given = [override.partition("=")[2] for override in run.overrides if override.startswith("start=")]
-    return given[-1] if given else committed_params()["start"]
+    return git("diff", "--name-only", "HEAD", "--", ".", *(f":!{path}" for path in (*MADE, *NOT_READ))).splitlines()
 
 
 def make_clone(run: Run) -> None:
-    """Makes `run.project`; raises UserError if the params do not fit."""
-    if (run.folder / "project.bundle").exists():
+    """Makes `run.project` and `run.bundle`; raises UserError if the params do not fit, or a file may hold a secret."""
+    if run.bundle.exists():
         return
-    check_overrides(run.overrides)
     shutil.rmtree(run.project, ignore_errors=True)  # what an earlier try has left
     run.folder.mkdir(parents=True, exist_ok=True)
     git("clone", "--quiet", "--depth", "1", Path.cwd().resolve().as_uri(), str(run.project.resolve()))
+    set_params(run)
     git("checkout", "--quiet", "--orphan", "sent", folder=run.project)
-    unused = {f"models/starters/{path.name}" for path in STARTERS.glob("*.safetensors")} - {start_of(run)}
-    git("rm", "-r", "--force", "--quiet", "--ignore-unmatch", "--", *LEFT_OUT, *unused, folder=run.project)
-    sent = git("ls-files", folder=run.project).splitlines()
-    if secret := [path for path in sent if SECRET_FILES.fullmatch(Path(path).name)]:
-        raise UserError(f"{secret[0]} is in the commit and may hold a secret; git rm --cached it, and commit")
+    sent = files_to_send(run, git("ls-files", "-z", folder=run.project).split("\0")[:-1])
+    git("read-tree", "--empty", folder=run.project)
+    git("--literal-pathspecs", "reset", "--quiet", run.commit, "--", *sent, folder=run.project)
     identity = ["-c", "user.name=kaggle_run", "-c", "user.email=kaggle_run@localhost"]
     git(*identity, "commit", "--quiet", "--message", f"The files of {run.commit}", folder=run.project)
+    git("bundle", "create", "--quiet", str(run.bundle.resolve()), "HEAD", "sent", folder=run.project)
+
+
+def files_to_send(run: Run, tracked: list[str]) -> list[str]:
+    """The `tracked` files that SENT names or a stage depends on; raises UserError if code is among the rest."""
+    params = run.params()
+    inputs = {params["start"], params["local"]["path"]}
+    sent = [path for path in tracked if SENT.fullmatch(path) or path in inputs]
+    if left := [path for path in tracked if path.startswith(("src/", "stages/")) and path not in sent]:
+        raise UserError(
+            f"{left[0]} is in the commit, and is not sent, since a file of its kind may hold a secret; git rm --cached "
+            "and commit, or add its kind to SENT in tools/kaggle_run/pack.py"
+        )
+    return sent
+
+
+def set_params(run: Run) -> None:
+    """Applies the overrides to the clone; raises UserError if they do not fit, or name photos Kaggle does not have."""
     try:
         apply_overrides(run.project / "params.yaml", run.overrides)
-    except DvcException as error:
-        cause = error.__cause__ or error
-        raise UserError(f"-S: {' '.join(str(cause).split())}; make check names the keys") from None
-    check_params(run)
-    bundle = str((run.folder / "project.bundle").resolve())
-    git("bundle", "create", "--quiet", bundle, "HEAD", "sent", folder=run.project)
-
-
-def check_params(run: Run) -> None:
-    """Raises UserError if the run's params are not valid, or name photos that Kaggle does not have."""
+    except Exception as error:  # Hydra, OmegaConf and ruamel.yaml have errors of their own
+        said = " ".join(str(error.__cause__ or error).split())
+        raise UserError(f"-S: {said}; it takes one value for each key, and make check names the keys") from None
     command = [sys.executable, "-m", "tools.check"]
     done = subprocess.run(command, cwd=run.project, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -147,23 +159,8 @@ def check_params(run: Run) -> None:
         raise UserError("source is local, and photos of your own are not at Kaggle; docs/kaggle.md says what works")
 
 
-def script(run: Run, earlier: list[str], dataset: str) -> str:
-    """The kernel's script for `run`; with the bundle in it, or in `dataset`, OWNER/SLUG, if that is not empty."""
-    bundle = "" if dataset else base64.b85encode((run.folder / "project.bundle").read_bytes()).decode()
-    settings = {
-        "COMMIT": run.commit,
-        "OVERRIDES": run.overrides,
-        "GPU_NEEDED": run.params()["compute"]["device"] != "cpu",
-        "BUNDLE": bundle,
-        "BUNDLE_DATASET": dataset,
-        "EARLIER": earlier,
-    }
-    return fill_in(KERNEL.read_text(), settings)
-
-
-def fill_in(text: str, settings: dict[str, Any]) -> str:
-    """`text` of the kernel with other values for its settings."""
-    for name, value in settings.items():
-        before, found, after = re.split(rf"(?m)^({name}\b.*? = ).*$", text, maxsplit=1)
-        text = f"{before}{found}{value!r}{after}"
-    return text
+def script(run: Run, bundled: bool) -> str:
+    """What the kernel runs, with the bundle in it if it is to be `bundled`."""
+    settings = {"commit": run.commit, "overrides": run.overrides, "gpu": run.params()["compute"]["device"] != "cpu"}
+    bundle = base64.b85encode(run.bundle.read_bytes()).decode() if bundled else ""
+    return SCRIPT.format(settings=json.dumps(settings), bundle=bundle)

@@ -1,4 +1,4 @@
-"""upload [VARIANT] [--dry-run]: hands submissions/VARIANT.csv in to the competition and records the score.
+"""upload [VARIANT] [--dry-run] [--again]: hands submissions/VARIANT.csv in to the competition and records the score.
 
 Not a stage of `dvc repro`: each upload counts against the competition's daily allowance.
 """
@@ -13,9 +13,20 @@ from src.formats.prepared import TEST, read_rows
 from src.formats.submission import SUBMISSIONS, SubmissionParams
 from src.params import Name, read_params
 from src.sources.kaggle import Params
-from tools.upload.hand_in import await_score, check_model, check_submission, hand_in
-from tools.upload.lock import loss_behind
-from tools.upload.record import RECORD, Row, alone, current_commit, dated_copy, write_record
+from tools.upload.hand_in import await_score, check_submission, hand_in
+from tools.upload.lock import loss_behind, md5_of
+from tools.upload.record import (
+    RECORD,
+    Row,
+    alone,
+    current_commit,
+    dated_copy,
+    earlier_upload,
+    read_record,
+    write_record,
+)
+
+INSIST = "--again hands it in once more"
 
 
 def main(*arguments: str) -> None:
@@ -23,31 +34,51 @@ def main(*arguments: str) -> None:
     release = read_params("release", Name)
     parser.add_argument("variant", nargs="?", default=release, help="default: the release")
     parser.add_argument("--dry-run", action="store_true", help="check and write the file, then stop")
+    parser.add_argument("--again", action="store_true", help="hand in what has been handed in before, too")
     options = parser.parse_args(arguments)
     ensembles = read_params("ensembles", dict[Name, list])
     variants = [*read_params("variants", list[Name]), *ensembles]
     if options.variant not in variants:
         raise UserError(f"there is no variant {options.variant!r}; choose from {', '.join(variants)}")
 
-    dice = read_metrics(options.variant).holdout.dice
-    if not (TEST / "photos.csv").exists():
-        raise UserError(f"{TEST / 'photos.csv'} is missing; run dvc repro prepare, or dvc pull prepare")
     competition = None if options.dry_run else destination()
     source = SUBMISSIONS / f"{options.variant}.csv"
-    check_submission(source, read_rows(TEST), read_params("submission", SubmissionParams).columns)
-    check_model(options.variant)
-    loss = loss_behind(options.variant)
+    dice, loss = check(source)
     with alone():  # until it is recorded: another upload could take the same name
-        path, row = dated_copy(source)
-        row = row or new_row(path, options.variant, loss, dice)
-        message = f"{row['variant']}, loss {row['loss']}, holdout Dice {row['holdout_dice']}, commit {row['commit']}"
-        if competition is None:
-            print(f"{path} is ready, with the message {message!r}; nothing was sent")
-            return
-        if not row["kaggle_id"].isdecimal():
-            row["kaggle_id"] = str(hand_in(path, message, competition))
+        row = None if options.again else earlier_upload(source)
+        if row:
+            score = row["public_score"] or ("hidden" if row["status"] == "complete" else "its score is not known yet")
+            print(f"{source} was already handed in on {row['date']}: {score}; {INSIST}")
+            if row["status"] == "complete" or competition is None:
+                return
+        else:
+            path, known_by = dated_copy(source), f"md5 {md5_of(source)[:10]}"
+            row = new_row(path, options.variant, loss, dice)
+            message = f"{options.variant}, loss {loss}, holdout Dice {dice:.4f}, commit {row['commit']}, {known_by}"
+            if competition is None:
+                print(f"{path} is ready, with the message {message!r}; nothing was sent")
+                return
+            number, before = hand_in(path, message, competition, "" if options.again else known_by)
+            row["kaggle_id"] = str(number)
+            if before:
+                print(f"{source} was already handed in on {before:%Y-%m-%d %H:%M}; {INSIST}")
+                row = next((known for known in read_record() if known["kaggle_id"] == row["kaggle_id"]), row)
             write_record(row)  # before the wait, so that it is not handed in twice if that is cut short
     finish(row, competition)
+
+
+def check(source: Path) -> tuple[float, str]:
+    """The Dice on the holdout and the loss behind the submission `source`; raises UserError if it is not to be sent."""
+    variant = source.stem
+    dice = read_metrics(variant).holdout.dice
+    if not (TEST / "photos.csv").exists():
+        raise UserError(f"{TEST / 'photos.csv'} is missing; run dvc repro prepare, or dvc pull prepare")
+    check_submission(source, read_rows(TEST), read_params("submission", SubmissionParams).columns)
+    if Path(f"models/{variant}.safetensors").exists():  # a damaged model has made a damaged submission
+        from src.formats.model import load_model, model_path  # noqa: PLC0415  torch takes seconds to load
+
+        load_model(model_path(variant))
+    return dice, loss_behind(variant)
 
 
 def destination() -> Params:

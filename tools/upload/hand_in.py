@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from tqdm import tqdm
 from src.errors import UserError
 from src.formats import rle
 from src.formats.submission import read_submission
-from src.sources.kaggle import Params, UploadCutError, call_kaggle
+from src.sources.kaggle import Params
+from src.sources.kaggle.client import call_kaggle
+from src.sources.kaggle.errors import UploadCutError
 
 PATIENCE = 900.0  # seconds to wait for a score
 INTERVAL = 10.0  # seconds between two looks
+LISTED = 100  # submissions, the newest of the team's
 
 
 def check_submission(path: Path, photos: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -39,47 +43,38 @@ def check_submission(path: Path, photos: pd.DataFrame, columns: Sequence[str]) -
             raise UserError(f"{path}: line {line}, {name}: {error}; {again}") from None
 
 
-def check_model(variant: str) -> None:
-    """Raises UserError if the model of `variant` is on this machine and damaged: its submission would be, too."""
-    if Path(f"models/{variant}.safetensors").exists():
-        from src.formats.model import load_model, model_path  # noqa: PLC0415  torch takes seconds to load
+def hand_in(path: Path, message: str, params: Params, known_by: str = "") -> tuple[int, datetime | None]:
+    """Submits `path` to the competition; returns Kaggle's number of it, and the time if that was done before.
 
-        load_model(model_path(variant))
-
-
-def hand_in(path: Path, message: str, params: Params) -> int:
-    """Submits `path` to the competition and returns the submission's number; raises UserError that says what to do.
-
-    An attempt whose answer was lost may have counted, so each one first looks whether it is there already.
+    It was if the message of one that Kaggle did not turn down holds `known_by`. An attempt whose answer was lost may
+    have counted, so each one first looks for its own name and message, too. Raises UserError that says what to do.
     """
 
-    def attempt(api: Any) -> int:
-        for submission in api.competition_submissions(params.slug):
+    def attempt(api: Any) -> tuple[int, datetime | None]:
+        for submission in api.competition_submissions(params.slug, page_size=LISTED):
             if (submission.file_name, submission.description) == (path.name, message):
-                return submission.ref
+                return submission.ref, None
+            if known_by and known_by in (submission.description or "") and submission.status.name != "ERROR":
+                return submission.ref, submission.date
         answer = api.competition_submit(str(path), message, params.slug, quiet=False)
         if answer.message == api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
             raise UploadCutError
-        return answer.ref
+        return answer.ref, None
 
     return call_kaggle(attempt, params)
 
 
 def await_score(number: int, params: Params) -> Any:
     """Kaggle's record of submission `number` once it has been scored or turned down, or None if that takes too long."""
-    start = time.monotonic()
-    shape = "{desc}: |{bar}| {n:.0f} of {total:.0f} s"
-    with tqdm(desc="wait for the score", total=PATIENCE, bar_format=shape, disable=None) as bar:
+    end = time.monotonic() + PATIENCE
 
-        def watch(api: Any) -> Any:
-            waited = 0.0
-            while waited < PATIENCE:
-                for submission in api.competition_submissions(params.slug):
-                    if submission.ref == number and submission.status.name != "PENDING":
-                        return submission
-                time.sleep(INTERVAL)
-                waited = min(time.monotonic() - start, PATIENCE)
-                bar.update(waited - bar.n)
-            return None
+    def watch(api: Any) -> Any:
+        while True:
+            for submission in api.competition_submissions(params.slug, page_size=LISTED):
+                if submission.ref == number and submission.status.name != "PENDING":
+                    return submission
+            if time.monotonic() > end:
+                return None
+            time.sleep(INTERVAL)
 
-        return call_kaggle(watch, params)
+    return call_kaggle(watch, params)

@@ -28,7 +28,7 @@ def loss_behind(variant: str) -> str:
     except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
         raise UserError(f"{LOCK} does not say how {SUBMISSIONS / variant}.csv was made; {again}") from None
     for path, md5 in made.items():
-        if path.startswith(RESULTS) and Path(path).is_file() and _md5(Path(path)) != md5:
+        if path.startswith(RESULTS) and Path(path).is_file() and md5_of(Path(path)) != md5:
             raise UserError(f"{path} is not the file that {LOCK} belongs to; {again}")
     if None in losses:
         raise UserError(f"a model of {variant} was trained again after the submission was made; {again}")
@@ -50,6 +50,7 @@ def _files(stage: dict[str, Any]) -> dict[str, str]:
     return {file["path"]: file.get("md5", "") for file in [*stage["deps"], *stage["outs"]]}
 
 
-def _md5(path: Path) -> str:
+def md5_of(path: Path) -> str:
+    """The hash of a file, as DVC writes it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

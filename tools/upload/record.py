@@ -69,23 +69,30 @@ def write_record(row: Row) -> None:
         pd.DataFrame([*rows, row], columns=COLUMNS).to_csv(partial, index=False, lineterminator="\n")
 
 
-def dated_copy(source: Path) -> tuple[Path, Row | None]:
-    """submissions/submission_YYYYMMDD.csv with the contents of `source`, and its row in the record if it has one.
+def earlier_upload(source: Path) -> Row | None:
+    """The last row of the record whose file is here and holds the bytes of `source`, unless Kaggle turned it down."""
+    contents = source.read_bytes()
+    for row in reversed(read_record()):
+        path = SUBMISSIONS / row["file"]
+        handed_in = row["status"] != "error" and row["kaggle_id"].isdecimal()
+        if handed_in and path.is_file() and path.read_bytes() == contents:
+            return row
+    return None
 
-    The date is UTC, like Kaggle's daily allowance. A file that is there is never overwritten. It is used again if it
-    holds the same and has no score yet: then an upload broke off, and this one takes up from there.
+
+def dated_copy(source: Path) -> Path:
+    """submissions/submission_YYYYMMDD.csv with the contents of `source`, or _2 and so on; none that is there changes.
+
+    The date is UTC, like Kaggle's daily allowance. A copy that was not recorded is used again: its upload broke off.
     """
-    contents, record = source.read_bytes(), {row["file"]: row for row in read_record()}
-    for path, row in ((SUBMISSIONS / file, row) for file, row in record.items() if row["status"] == "pending"):
-        if path.exists() and path.read_bytes() == contents:
-            return path, row
+    contents, recorded = source.read_bytes(), {row["file"] for row in read_record()}
     today, number = f"submission_{datetime.now(UTC):%Y%m%d}", 1
     while True:
         path = SUBMISSIONS / f"{today}{f'_{number}' if number > 1 else ''}.csv"
-        if not path.exists() and path.name not in record:
-            with replacing(path) as partial:
-                partial.write_bytes(contents)
-            return path, None
-        if path.name not in record and path.read_bytes() == contents:
-            return path, None
+        if path.name not in recorded:
+            if not path.exists():
+                with replacing(path) as partial:
+                    partial.write_bytes(contents)
+            if path.read_bytes() == contents:
+                return path
         number += 1

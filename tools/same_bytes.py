@@ -1,0 +1,71 @@
+"""same_bytes: whether this machine's results are those that git holds, byte for byte; `make repro` ends with it.
+
+Compares dvc.lock with that of the last commit. Where a stage had the same inputs and made other bytes, the CPU rounds
+otherwise than the one that made the committed results: the first such stage is named, and how far Dice moved.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from src.errors import UserError, run_main
+from src.formats.metrics import METRICS
+
+LOCK = Path("dvc.lock")
+
+
+def main() -> None:
+    if not LOCK.exists():
+        raise UserError(f"{LOCK} is missing; run dvc repro first")
+    committed = show(LOCK)
+    if committed is None:
+        print(f"the last commit has no {LOCK} to compare with; commit this run, and later ones are compared with it")
+        return
+    print(verdict(stages(committed), stages(LOCK.read_text())))
+
+
+def stages(lock: str) -> dict[str, Any]:
+    """What dvc.lock says of each stage."""
+    return yaml.safe_load(lock)["stages"]
+
+
+def verdict(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    """One line on the stages `ours` of this machine and `theirs` of the last commit."""
+    both = [name for name in ours if name in theirs]
+    rounded = [name for name in both if inputs(ours[name]) == inputs(theirs[name]) and ours[name] != theirs[name]]
+    if rounded:
+        return (
+            f"{', '.join(rounded)}: same inputs, other bytes than those committed. This CPU rounds otherwise than the "
+            f"one that made them; nothing is broken. {moved()}"
+        )
+    if len(both) == len(ours) and all(ours[name] == theirs[name] for name in ours):
+        return "same bytes as committed"
+    return "this run is of other code, params or data than the last commit; there is nothing to compare"
+
+
+def inputs(stage: dict[str, Any]) -> dict[str, Any]:
+    """All that dvc.lock says of a stage but what it made."""
+    return {key: value for key, value in stage.items() if key != "outs"}
+
+
+def moved() -> str:
+    """How far holdout Dice is from the committed one, at most."""
+    changes = []
+    for path in sorted(METRICS.glob("*.json")):
+        if text := show(path):
+            now, before = (json.loads(found)["holdout"]["dice"] for found in (path.read_text(), text))
+            changes.append((abs(now - before), f"{path.stem} {before:.3f} to {now:.3f}"))
+    return f"Holdout Dice moved most for {max(changes)[1]}." if changes else ""
+
+
+def show(path: Path) -> str | None:
+    """`path` as the last commit has it; None if it has none, or this is no git repository."""
+    found = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, text=True, check=False)
+    return found.stdout if found.returncode == 0 else None
+
+
+if __name__ == "__main__":
+    run_main(main)
