@@ -180,6 +180,11 @@ def test_no_command_of_dvc_removes_photos_that_somebody_put_into_data(new_projec
     project.run("dvc", "checkout", "--force", "--allow-missing")
     assert snapshot(mine) == before
     assert project.repro("split") == []
+    shutil.copytree(mine, project.root / "mine")  # git would keep them with an experiment, and apply brings those back
+    for path in ("mine", f"{project.root}/mine"):
+        project.set(local__path=path)
+        result = project.run("dvc", "exp", "run", "split", check=False)
+        assert result.returncode != 0 and "mine is in the project, where dvc exp apply would bring" in result.stderr
     for path in ("data", ".", "data/prepared", "report"):  # what a stage writes is not where photos come from
         project.set(local__path=path)
         assert project.run("dvc", "repro", "download", check=False).returncode != 0

@@ -56,6 +56,18 @@ def test_the_demo_cuts_out_what_load_finds_and_needs_no_photo_to_show_it(tmp_pat
     assert np.array_equal(cv2.imread("demo/astronaut-mask.png", cv2.IMREAD_GRAYSCALE) > 0, mask)
 
 
+def test_a_variant_is_the_same_model_however_its_file_is_named(project):
+    for name in (
+        "unet",
+        "models/unet.safetensors",
+        project / "models/unet.safetensors",
+        "models/../models/unet.safetensors",
+    ):
+        assert find_model(name).threshold == 0.3
+    save("unet", about={"source": "kaggle", "license": "theirs"}, depth=1).rename("models/theirs.safetensors")
+    assert find_model("models/theirs.safetensors").metadata["license"] == "theirs"
+
+
 def test_photos_of_any_sizes_are_a_batch(project):
     predictor = find_model("unet")
     photos = [photo(*shape) for shape in SHAPES]
