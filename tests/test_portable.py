@@ -53,7 +53,7 @@ def test_what_differs_from_the_commit_is_named(finished_project):
     lock.write_text(ours[:model] + ours[model:].replace("md5: ", "md5: 0", 1))
     finished_project.commit("results of another CPU")
     lock.write_text(ours)
-    assert said().startswith("train@unet: same inputs, other bytes than those committed. This CPU rounds otherwise")
+    assert said().startswith("train@unet: same inputs, other bytes than those committed. This CPU or GPU")
 
     finished_project.set(seed=7)
     finished_project.repro("train@unet")

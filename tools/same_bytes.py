@@ -1,7 +1,7 @@
 """same_bytes: whether this machine's results are those that git holds, byte for byte; `make repro` ends with it.
 
-Compares dvc.lock with that of the last commit. Where a stage had the same inputs and made other bytes, the CPU rounds
-otherwise than the one that made the committed results: the first such stage is named, and how far Dice moved.
+Compares dvc.lock with that of the last commit. Where a stage had the same inputs and made other bytes, this machine
+rounds otherwise than the one that made the committed results: such stages are named, and how far Dice moved.
 """
 
 import json
@@ -46,8 +46,8 @@ def verdict(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     rounded = [name for name in both if inputs(ours[name]) == inputs(theirs[name]) and ours[name] != theirs[name]]
     if rounded:
         return (
-            f"{', '.join(rounded)}: same inputs, other bytes than those committed. This CPU rounds otherwise than the "
-            f"one that made them; nothing is broken. {moved()}"
+            f"{', '.join(rounded)}: same inputs, other bytes than those committed. This CPU or GPU, or another version "
+            f"of a library, rounds otherwise than what made them; nothing is broken. {moved()}"
         )
     if len(both) == len(ours) and all(ours[name] == theirs[name] for name in ours):
         return "same bytes as committed"
