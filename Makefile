@@ -15,14 +15,8 @@ help: ## this list
 	$(PIP) --requirement requirements.txt
 	touch $@
 
-.venv/requirements-app: .venv/requirements requirements-app.txt tools/app/package-lock.json
-	$(PIP) --requirement requirements-app.txt
-	npm ci --silent --ignore-scripts --prefix tools/app
-	touch $@
-
-.venv/requirements-dev: .venv/requirements requirements-app.txt requirements-dev.txt tools/app/package-lock.json
-	$(PIP) --requirement requirements-app.txt --requirement requirements-dev.txt
-	npm ci --silent --ignore-scripts --prefix tools/app || echo "npm cannot be reached: the tests of make app's page are skipped"
+.venv/requirements-dev: .venv/requirements requirements-dev.txt
+	$(PIP) --requirement requirements-dev.txt
 	touch $@
 
 repro: check ## create the environment, check the params, run the pipeline; JOBS=1: one variant after another
@@ -49,7 +43,7 @@ merge: .venv/requirements ## in a merge: of each stage's results the side that f
 demo: .venv/requirements ## cut the people out of a portrait by NASA, or of your photos: make demo PHOTO="a.jpg b.png"
 	python -m tools.demo $(PHOTO)
 
-app: .venv/requirements-app ## a page to try the models on photos or the camera; nothing leaves the machine
+app: .venv/requirements ## a page to try the models on photos or the camera; nothing leaves the machine
 	python -m tools.app
 
 experiments: .venv/requirements ## all experiments of the last commits: what differs, and the Dice of each variant
@@ -83,9 +77,9 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-annotate
 CUDA = ^(cuda-|nvidia-[^m]|triton)
 
 lock: ## compile requirements*.in into requirements*.txt; needs uv
-	for name in requirements requirements-app requirements-dev; do \
+	for name in requirements requirements-dev; do \
 		$(COMPILE) --upgrade $$name.in | grep -Ev "$(CUDA)" > $$name.new && mv $$name.new $$name.txt || exit 1; \
 	done
 
 clean: ## remove the environment and caches, not the data or models
-	rm -rf .venv tools/app/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

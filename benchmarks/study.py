@@ -131,7 +131,7 @@ def fill(copy: Copy, options: Namespace, epochs: int) -> None:
     for name in NEEDED:
         (copy.root / name).parent.mkdir(parents=True, exist_ok=True)
         if Path(name).is_dir():
-            leave = shutil.ignore_patterns("__pycache__", "node_modules")
+            leave = shutil.ignore_patterns("__pycache__")
             shutil.copytree(name, copy.root / name, ignore=leave, dirs_exist_ok=True)
         else:
             shutil.copy(name, copy.root / name)

@@ -211,6 +211,10 @@ def test_no_export_takes_the_place_of_another_or_leaves_its_folder(project):
         shutil.copy(own, name)
         with pytest.raises(UserError, match="rename the file"):
             export.main(name)
+    Path("exports/unet/model.onnx").unlink()
+    Path("exports/unet/model.onnx").mkdir()
+    with pytest.raises(UserError, match=r"exports/unet/model\.onnx is a folder"):
+        export.main("unet")
     shutil.rmtree("exports/unet")
     Path("exports/unet").symlink_to(project)
     with pytest.raises(UserError, match="leads out of exports"):

@@ -158,7 +158,7 @@ def server() -> Iterator[KaggleServer]:
 def bench(tmp_path: Path, server: KaggleServer, monkeypatch: pytest.MonkeyPatch) -> Bench:
     root = tmp_path / "project"
     for folder in ("src", "stages", "tools"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("node_modules"))
+        shutil.copytree(ROOT / folder, root / folder)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     data = {"kind": "competition", "competition": SLUG, "dataset": DATASET, "test_share": 0.2, "seed": 7}
     changes = {"source": "kaggle", "variants": ["unet"], "release": "unet", "loss": "bce_dice"}

@@ -1,4 +1,4 @@
-"""app [MODEL_FILE ...]: a page to try models on photos or the camera, all inside the browser; `make app` opens it."""
+"""app [MODEL_FILE ...]: a page to try models on photos or the camera, for this machine alone; `make app` opens it."""
 
 import argparse
 import webbrowser

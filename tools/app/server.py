@@ -1,70 +1,50 @@
-"""Serves the page and the models to browsers on this machine, and to nobody else."""
+"""Serves the page, and pictures of the photos that it sends, to browsers on this machine and to nobody else."""
 
 import json
 import re
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
-from urllib.parse import unquote, urlsplit
-
-import cv2
+from urllib.parse import parse_qsl
 
 from src.errors import UserError, explain
-from src.sources.synthetic.photo import photo as draw
-from tools.app.shelf import Shelf
+from tools.app.shelf import VIEWS, Shelf
+from tools.demo.__main__ import EXAMPLE
 
-DRAWN_SEED, DRAWN_SIZE = 99, 800  # another seed than that of params.yaml: no model has seen these
 MAX_CONNECTIONS = 32
+MAX_MEGABYTES = 100  # of a photo's file, which is read into memory
 HERE = Path(__file__).parent
-LIBRARY = HERE / "node_modules/onnxruntime-web/dist"  # what npm fetched
 OWN = ("127.0.0.1", "localhost")  # names of this machine that are no other's
+TEXT = "text/plain; charset=utf-8"
 FILES = {
-    "/": HERE / "page/index.html",
-    "/page.css": HERE.parent.parent / "src/page/page.css",
-    **{f"/{name}": HERE / "page" / name for name in ("app.css", "app.js", "get.js", "mask.js", "worker.js")},
-    **{f"/ort/{name}": LIBRARY / name for name in ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")},
-}
-TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".txt": "text/plain; charset=utf-8",
-    ".png": "image/png",
-    ".wasm": "application/wasm",
-    ".onnx": "application/octet-stream",
+    "/": (HERE / "page/index.html", "text/html; charset=utf-8"),
+    "/page.css": (HERE.parent.parent / "src/page/page.css", "text/css; charset=utf-8"),
+    "/app.css": (HERE / "page/app.css", "text/css; charset=utf-8"),
+    "/app.js": (HERE / "page/app.js", "text/javascript; charset=utf-8"),
+    "/example.png": (EXAMPLE, "image/png"),
 }
 HEADERS = {
     # The browser itself refuses whatever would leave for, or come from, another place than this server.
     "Content-Security-Policy": (
-        "default-src 'none'; connect-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
-        "style-src 'self'; img-src 'self' data: blob:; media-src blob: mediastream:; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; connect-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "media-src blob: mediastream:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "no-cache",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 
 
 def make_server(port: int, shelf: Shelf) -> ThreadingHTTPServer:
     """A server of the page on 127.0.0.1, at `port` (0: any that is free); raises UserError if that is taken."""
-    if not LIBRARY.exists():
-        raise UserError(f"{LIBRARY.relative_to(Path.cwd())} is missing; start the page with make app")
     try:
         return Server((OWN[0], port), partial(Handler, shelf))
     except OSError:
         raise UserError(f"port {port} is taken, perhaps by this page; name another with --port") from None
-
-
-def a_drawn_person(index: int) -> bytes:
-    """A photo of the default source, as PNG."""
-    picture, _ = draw(DRAWN_SEED, index, DRAWN_SIZE)
-    return cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 class Server(ThreadingHTTPServer):
@@ -88,7 +68,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers GET requests, for nothing but what is listed here."""
+    """Gives the files that are listed here, and takes photos from the page alone."""
 
     timeout = 20  # seconds that a socket may be silent
 
@@ -97,44 +77,64 @@ class Handler(BaseHTTPRequestHandler):
         super().__init__(*arguments)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
+        self.respond(self.file)
+
+    def do_POST(self) -> None:
+        self.respond(self.picture)
+
+    def respond(self, content: Callable[[str, str], tuple[str, bytes]]) -> None:
+        """Sends media type and bytes as `content` returns them for the path and the query, or why not."""
+        path, _, query = self.path.partition("?")
         try:
-            host, path = urlsplit(f"//{self.headers.get('Host', '')}").hostname, unquote(urlsplit(self.path).path)
-        except ValueError:  # such as [ without its ]
-            self.answer(HTTPStatus.BAD_REQUEST, ".txt", b"this is no address")
-            return
-        # A page from elsewhere can give this machine a name of its own and then read what is served here.
-        if host not in OWN:
-            self.answer(HTTPStatus.FORBIDDEN, ".txt", b"this page is for this machine alone")
-            return
-        try:
-            self.answer(HTTPStatus.OK, *self.content(path))
-        except (KeyError, FileNotFoundError):
-            self.answer(HTTPStatus.NOT_FOUND, ".txt", b"there is no such file or model; reload the page")
+            self.check_sender()
+            self.answer(HTTPStatus.OK, *content(path, query))
         except (ConnectionError, TimeoutError):  # the browser did not wait
             pass
         except Exception as error:
-            if not (line := explain(error)):
+            if line := explain(error):
+                self.answer(HTTPStatus.BAD_REQUEST, TEXT, line.removeprefix("error: ").encode())
+            else:
+                self.answer(HTTPStatus.INTERNAL_SERVER_ERROR, TEXT, b"this failed; see the terminal of make app")
                 raise
-            self.answer(HTTPStatus.CONFLICT, ".txt", line.removeprefix("error: ").encode())
 
-    def content(self, path: str) -> tuple[str, bytes]:
-        """What is at `path`: the ending of its type, and its bytes."""
+    def check_sender(self) -> None:
+        """Raises UserError for whoever is not this machine's user."""
+        # A page from elsewhere can give this machine a name of its own and then read what is served here,
+        host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
+        if host.partition(":")[0] not in OWN:
+            raise UserError("this page is for this machine alone")
+        # or post photos without reading the answers. Browsers name the origin of all that is posted.
+        if self.command == "POST" and origin != f"http://{host}":
+            raise UserError("photos are taken from this page alone")
+
+    def file(self, path: str, _: str) -> tuple[str, bytes]:
+        """What is at `path`."""
         if path == "/settings.json":
-            return ".json", json.dumps(self.shelf.settings()).encode()
-        if drawn := re.fullmatch(r"/drawn/(\d{1,6})\.png", path):
-            return ".png", a_drawn_person(int(drawn[1]))
-        if path.startswith("/models/"):
-            name, _, kind = path.removeprefix("/models/").rpartition(".")
-            model = self.shelf.onnx(name)  # makes it, if it is not there
-            if kind == "onnx":
-                return ".onnx", model.read_bytes()
-            return ".json", json.dumps(self.shelf.facts(name)).encode()
-        return FILES[path].suffix, FILES[path].read_bytes()
+            settings = {"models": self.shelf.models(), "max_megabytes": MAX_MEGABYTES}
+            return "application/json", json.dumps(settings).encode()
+        if path not in FILES:
+            raise UserError("there is no such page")
+        file, kind = FILES[path]
+        return kind, file.read_bytes()
+
+    def picture(self, path: str, query: str) -> tuple[str, bytes]:
+        """The picture of the photo in the request's body that `query` asks for: the names of a model and of a view."""
+        asked = dict(parse_qsl(query))
+        model, view = asked.get("model", ""), asked.get("view", "")
+        if path != "/picture" or view not in VIEWS or model not in self.shelf.files():
+            raise UserError("there is no such model; reload the page")
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch("[0-9]{1,12}", length) or int(length) > MAX_MEGABYTES * 1e6:
+            raise UserError(f"more than {MAX_MEGABYTES} MB; make it smaller")
+        photo = self.rfile.read(int(length))
+        if len(photo) < int(length):
+            raise ConnectionError("the browser hung up")
+        return "image/png", self.shelf.picture(model, view, photo)
 
     def answer(self, status: HTTPStatus, kind: str, content: bytes) -> None:
-        """Sends `content`, of the type that files ending in `kind` have."""
+        """Sends `content` of the media type `kind`."""
         self.send_response(status)
-        headers = HEADERS | {"Content-Type": TYPES[kind], "Content-Length": str(len(content))}
+        headers = HEADERS | {"Content-Type": kind, "Content-Length": str(len(content))}
         for header, value in headers.items():
             self.send_header(header, value)
         self.end_headers()

@@ -1,85 +1,83 @@
-"""The models that the page offers, each as an ONNX file that is made when it is first asked for."""
+"""The models that the page offers, and the pictures that they make of a photo."""
 
-import hashlib
-from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
+from src.compute import ComputeParams
 from src.errors import UserError
 from src.formats.metadata import MODELS, STARTERS
 from src.formats.metrics import METRICS, read_metrics
-from src.images import Megapixels
+from src.images import Megapixels, read_photo
 from src.params import PARAMS, read_params
+from src.pictures import encode
 from src.predictor import Predictor
-from tools.export.graph import ExportModel, write_onnx
+from tools.demo.cutout import cutout, overlay
 from tools.find_model import find_model
 
-KEPT = Path(".cache/app")  # the ONNX files
-CODE = ("src/models/*.py", "src/inference.py", "tools/export/*.py")  # what they are made by
-KEY = 16  # letters of the hash in their names
-ONE_AT_A_TIME = Lock()  # torch exports one model at a time
+VIEWS = {"cutout": cutout, "overlay": overlay, "mask": lambda _, mask: mask * np.uint8(255)}
 
 
 class Shelf:
-    """Model files by the names that the page knows them by: `files`, or all in models and models/starters."""
+    """The model files `named`, or all in models and models/starters; each is kept in memory once it was used."""
 
-    def __init__(self, files: list[Path]) -> None:
-        found = files or [*sorted(STARTERS.glob("*.safetensors")), *sorted(MODELS.glob("*.safetensors"))]
-        self.files: dict[str, Path] = {}
-        for file in found:
-            name = f"starter {file.stem}" if file.parent == STARTERS else file.stem
-            if name in self.files:
-                raise UserError(f"{file} and {self.files[name]} would have the same name; rename one of them")
-            self.files[name] = file
-        self.predictors: dict[str, tuple[str, Predictor]] = {}  # each with the hash of what it was made of
+    def __init__(self, named: list[Path]) -> None:
+        self.named = named
+        self.loaded: dict[Path, tuple[list[int], Predictor]] = {}  # with the times of the files that it was made of
+        self.one_at_a_time = Lock()  # a prediction takes all cores, and a photo much memory
 
-    def settings(self) -> dict[str, Any]:
-        """What the page needs to begin: the models, the starters first and then the best first, and what limits it."""
-        dice = {name: self.dice(name) for name in self.files}
-        names = sorted(self.files, key=lambda name: (self.files[name].parent != STARTERS, -(dice[name] or 0)))
-        return {
-            "models": [{"name": name, "dice": dice[name]} for name in names],
-            "max_megapixels": read_params("max_megapixels", Megapixels),
-        }
+    def files(self) -> dict[str, Path]:
+        """Model files by the names that the page shows: as they were named, or the starters and then the best first.
 
-    def dice(self, name: str) -> float | None:
-        """Its Dice on holdout, if it was scored here."""
-        own = self.files[name].parent == MODELS and (METRICS / f"{name}.json").exists()
-        return read_metrics(name).holdout.dice if own else None
-
-    def facts(self, name: str) -> dict[str, Any]:
-        """How its probabilities become a mask: threshold, smooth_px, min_component_px; raises like `onnx`."""
-        return self.predictor(name)[1].postprocess.model_dump()
-
-    def predictor(self, name: str) -> tuple[str, Predictor]:
-        """The model as it is now, after a hash of all that it is made of; raises UserError if it cannot be read,
-        KeyError if there is none.
+        Raises UserError if there is none.
         """
-        file = self.files[name]
-        made_of = [file, PARAMS, *(path for pattern in CODE for path in sorted(Path().glob(pattern)))]
-        if self.dice(name) is not None:
-            made_of.append(METRICS / f"{name}.json")  # which has its threshold
-        digests = [digest(path, path.stat().st_mtime_ns, path.stat().st_size) for path in made_of]
-        key = hashlib.sha256("".join(digests).encode()).hexdigest()[:KEY]
-        if name not in self.predictors or self.predictors[name][0] != key:
-            self.predictors[name] = key, find_model(file, "cpu")
-        return self.predictors[name]
+        found = self.named or [*STARTERS.glob("*.safetensors"), *MODELS.glob("*.safetensors")]
+        if not found:
+            raise UserError("there is no model yet; run make repro, or dvc pull train, then reload this page")
+        if not self.named:
+            found.sort(key=lambda file: (file.parent != STARTERS, -(holdout_dice(file) or 0), file))
+        titles = {STARTERS: "starter {0.stem}", MODELS: "{0.stem}"}
+        return {titles.get(file.parent, "{0}").format(file): file for file in found}
 
-    def onnx(self, name: str) -> Path:
-        """Its ONNX file, made anew if the model, the params or the code has changed since; raises like `predictor`."""
-        with ONE_AT_A_TIME:
-            key, predictor = self.predictor(name)
-            path = KEPT / f"{name}-{key}.onnx"
-            if not path.exists():
-                for old in KEPT.glob(f"{name}-{'?' * KEY}.onnx"):
-                    old.unlink()
-                write_onnx(ExportModel([predictor]), path, {})
-        return path
+    def models(self) -> list[dict[str, Any]]:
+        """Name and Dice on holdout, None if it is not known, of each model; the page begins with the first."""
+        return [{"name": name, "dice": holdout_dice(file)} for name, file in self.files().items()]
+
+    def picture(self, name: str, view: str, photo: bytes) -> bytes:
+        """The PNG file that `make demo` would write: one of VIEWS of `photo`, an image file, by the model `name`.
+
+        Raises UserError if the model or the photo cannot be read or the photo is too large.
+        """
+        file = self.files()[name]
+        with self.one_at_a_time:
+            pixels = decode(photo)
+            mask = self.predictor(file).mask(pixels)
+            return encode(VIEWS[view](pixels, mask.view(np.uint8)), ".png")
+
+    def predictor(self, file: Path) -> Predictor:
+        """The model in `file`; read again if that, its metrics (its threshold) or the params have changed."""
+        made_of = (file, METRICS / f"{file.stem}.json", PARAMS)
+        times = [path.stat().st_mtime_ns for path in made_of if path.exists()]
+        if file not in self.loaded or self.loaded[file][0] != times:
+            self.loaded[file] = times, find_model(file, read_params("compute", ComputeParams).device)
+        return self.loaded[file][1]
 
 
-@cache
-def digest(path: Path, changed: int, size: int) -> str:
-    """The SHA-256 of a file that was `changed` then and has `size` bytes; another time or size is read again."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def holdout_dice(file: Path) -> float | None:
+    """Dice of the model in `file` on holdout, if it was scored here."""
+    scored = file.parent == MODELS and (METRICS / f"{file.stem}.json").exists()
+    return read_metrics(file.stem).holdout.dice if scored else None
+
+
+def decode(photo: bytes) -> np.ndarray:
+    """The pixels of an image file, as `read_photo` returns them; raises UserError, without the file's name."""
+    with NamedTemporaryFile() as file:
+        path = Path(file.name)
+        path.write_bytes(photo)
+        try:
+            return read_photo(path, read_params("max_megapixels", Megapixels))
+        except UserError as error:
+            raise UserError(str(error).removeprefix(f"{path}: ")) from None
