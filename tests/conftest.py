@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import termios
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 import yaml
 from filelock import FileLock
@@ -140,6 +142,22 @@ class Project:
         """Runs one of the tools."""
         return self.run("python", "-m", f"tools.{name}", *arguments, check=check)
 
+    def processes(self, command: str = "") -> list[psutil.Process]:
+        """Those that run `command` in the project, or in a copy that DVC made of it."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):  # it has ended, or is not ours
+                alive = process.status() != psutil.STATUS_ZOMBIE
+                if alive and Path(process.cwd()).is_relative_to(self.root) and command in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+    def with_environment(self) -> "Project":
+        """Itself, where make finds an environment: ours."""
+        (self.root / ".venv").mkdir(exist_ok=True)
+        (self.root / ".venv/requirements").touch()
+        return self
+
     def commit(self, message: str) -> None:
         """Commits everything."""
         self.run("git", "add", ".")
@@ -148,6 +166,14 @@ class Project:
     def repro(self, *arguments: str) -> list[str]:
         """Runs `dvc repro` and returns the stages that ran, in order."""
         return ran(self.run("dvc", "repro", *arguments).stdout)
+
+
+def wait_until(done: Callable[[], object], interval: float = 0.05, timeout: float = 600) -> None:
+    """Returns once `done` is true; fails the test if that takes too long."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(interval)
 
 
 def ran(output: str) -> list[str]:
@@ -213,9 +239,15 @@ def first_run(finished: Path) -> str:
     return finished.with_suffix(".log").read_text()
 
 
+@pytest.fixture(scope="module")
+def project(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the finished project for all tests of a module, which go on from there in their order."""
+    return copy_finished(finished, tmp_path_factory.mktemp("module") / "project")
+
+
 @pytest.fixture
 def finished_project(finished: Path, tmp_path: Path) -> Project:
-    """A copy of the finished project."""
+    """A copy of the finished project for one test."""
     return copy_finished(finished, tmp_path / "finished")
 
 

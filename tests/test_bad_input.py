@@ -114,14 +114,12 @@ OTHER_IDS = "id,encoded_pixels\nother.png,\n"
         ("test/images/3.png", text, ["must not be a training photo"]),
         ("sample_submission.csv", lambda path: path.write_text(OTHER_IDS), ["other.png"]),
         ("sample_submission.csv", pipe, ["is a pipe or a device"]),
-        ("sample_submission.csv", DEVICE, ["is a pipe or a device"]),
         ("train/images/5.png", pipe, ["is a pipe or a device"]),
         ("train/masks/5.png", DEVICE, ["is a pipe or a device"]),
         ("test/images/21.png", folder, ["is a folder, not a file"]),
         ("train/images/5.png", DANGLING, ["is a link to nothing"]),
         ("test/images/21.png", LEADS_OUT, ["is a link that leads out of"]),
         ("test/images/a\rb.png", text, ["a\\rb.png", "the name holds a control character or is not UTF-8"]),
-        ("test/images/a\nb.png", text, ["photos/test/images/a\\nb.png", "the name holds a control character"]),
         ("test/images/a\x1b[31m.png", text, ["a\\x1b[31m.png", "the name holds a control character"]),
         (os.fsdecode(b"test/images/caf\xe9.png"), text, ["the name holds a control character or is not UTF-8"]),
     ],
@@ -139,7 +137,6 @@ def test_a_folder_that_does_not_fit_the_layout(workspace, photos, place, damage,
     [
         ("/nowhere", "local.path: there is no such folder or zip"),
         ("~nobody/photos", "local.path: there is no such folder or zip; write its path out, without ~"),
-        ("", "local.path: there is no such folder or zip"),
         ("data/none", "local.path: set it to your folder or zip of photos"),
     ],
 )
@@ -147,13 +144,6 @@ def test_a_path_that_is_not_there(workspace, path, says):
     local(workspace, path)
     for main in (check.main, download.main):
         fails(main, says=["params.yaml", says])
-
-
-@pytest.mark.parametrize("make", [pipe, DEVICE])
-def test_a_path_that_is_neither_folder_nor_zip(workspace, tmp_path, make):
-    make(tmp_path / "photos.zip")
-    local(workspace, tmp_path / "photos.zip")
-    fails(download.main, says=["photos.zip is a pipe or a device"])
 
 
 def test_a_folder_of_photos_that_is_itself_a_link_is_taken(workspace, photos, tmp_path):
@@ -190,6 +180,11 @@ def test_no_command_of_dvc_removes_photos_that_somebody_put_into_data(new_projec
     project.run("dvc", "checkout", "--force", "--allow-missing")
     assert snapshot(mine) == before
     assert project.repro("split") == []
+    shutil.copytree(mine, project.root / "mine")  # git would keep them with an experiment, and apply brings those back
+    for path in ("mine", f"{project.root}/mine"):
+        project.set(local__path=path)
+        result = project.run("dvc", "exp", "run", "split", check=False)
+        assert result.returncode != 0 and "mine is in the project, where dvc exp apply would bring" in result.stderr
     for path in ("data", ".", "data/prepared", "report"):  # what a stage writes is not where photos come from
         project.set(local__path=path)
         assert project.run("dvc", "repro", "download", check=False).returncode != 0
@@ -272,10 +267,6 @@ def test_the_limit_on_pixels_can_be_raised(workspace, photos):
     set_params(workspace, {"max_megapixels": 2})
     download.main()
     prepare.main()
-    too_many_pixels(photos / "test/images/21.png")
-    set_params(workspace, {"max_megapixels": 1000})
-    download.main()
-    fails(prepare.main, says=["test/images/21.png: 32000 x 32000 pixels", "max_megapixels: 1000"])
 
 
 def test_all_bad_files_are_named_at_once(workspace, photos):
@@ -300,26 +291,17 @@ def member(name="train/images/extra.png", **changes):
     return make
 
 
-def names_in_no_utf8(path):
-    member("é.png")(path)
-    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
-
-
 @pytest.mark.parametrize(
     ("make", "says"),
     [
         (text, "not a complete zip file"),
-        (names_in_no_utf8, "not a complete zip file"),
         (member(name="a" * 300 + ".png"), "not a complete zip file (File name too long)"),
-        (member(extract_version=99), "not a complete zip file"),
-        (member(header_offset=2**31), "not a complete zip file"),
         (member(CRC=1), "not a complete zip file"),
         (member(compress_type=99), "not a complete zip file"),
         (member(flag_bits=1), "not a complete zip file"),
         (member(file_size=10**15), "unpacked it takes 1000000.00 GB"),
         (member(name="../evil.png"), "its member '../evil.png' would leave the folder"),
         (member(name="/tmp/evil.png"), "its member '/tmp/evil.png' would leave the folder"),
-        (member(name="train/../../evil.png"), "refused, its member 'train/../../evil.png'"),
         (lambda path: zipfile.ZipFile(path, "w").close(), "photos.zip: expected the folders"),
         (member(), "photos.zip: expected the folders train/images, train/masks, test/images, found train"),
     ],
@@ -338,7 +320,6 @@ def test_a_zip_that_cannot_be_taken(workspace, tmp_path, make, says):
         ({"source": "cagle"}, ["source", "'cagle'", "kaggle, local, synthetic"]),
         ({"budget": "tpu"}, ["budget", "'tpu'", "cpu, gpu"]),
         ({"loss": "dice"}, ["loss", "'dice'", "bce, bce_dice"]),
-        ({"final_loss": "dice"}, ["final_loss", "'dice'"]),
         ({"variants": ["unet", "vnet"]}, ["variants", "'vnet'", "residual_unet, "]),
         ({"variants": []}, ["variants", "at least one"]),
         ({"variants": ["unet", "unet"]}, ["variants", "none twice"]),
@@ -348,41 +329,17 @@ def test_a_zip_that_cannot_be_taken(workspace, tmp_path, make, says):
         ({"seeds": 42}, ["the top level", "'seeds'"]),
         ({"cpu__train__epochs": 0}, ["cpu.train.epochs", "greater than or equal to 1", "got 0"]),
         ({"cpu__train__epoch": 5}, ["cpu.train.epoch", "batch_size, dice_smoothing"]),
-        ({"cpu__train__learning_rate": "fast"}, ["cpu.train.learning_rate", "valid number", "'fast'"]),
-        ({"gpu__train__batch_size": 1.5}, ["gpu.train.batch_size", "valid integer"]),
         ({"models__unet__dropout": 1.5}, ["models.unet.dropout", "less than 1", "got 1.5"]),
         ({"models__unet__color": "grey"}, ["models.unet.color", "'rgb' or 'gray'", "'grey'"]),
         ({"models__unet__width": 8}, ["width is in models.unet and in"]),
         ({"models__vnet": {}}, ["models", "'vnet'"]),
-        ({"losses__bce_dice__smooth": -1.0}, ["losses.bce_dice.smooth", "greater than 0"]),
-        ({"postprocess__threshold": 2.0}, ["postprocess.threshold", "less than 1"]),
         ({"postprocess__smooth_px": 4}, ["postprocess.smooth_px", "odd number"]),
-        ({"compute__device": "tpu"}, ["compute.device", "'auto', 'cpu' or 'cuda'"]),
-        ({"augment__flip_p": 2.0}, ["augment.flip_p", "less than or equal to 1"]),
-        ({"traits__glare_share": -0.1}, ["traits.glare_share"]),
-        ({"split__holdout": 1.0}, ["split.holdout", "less than 1"]),
-        # What used to pass, and to fail or never end in its stage.
         ({"seed": -1}, ["seed", "greater than or equal to 0"]),
         ({"image_size": 10**9}, ["image_size", "less than or equal to 4096"]),
-        ({"max_megapixels": 10**6}, ["max_megapixels", "less than or equal to 1000"]),
         ({"augment__scale_min": 2.0}, ["augment", "scale_min is 2.0, above scale_max"]),
-        ({"augment__gamma_min": 2.0}, ["augment", "gamma_min is 2.0, above gamma_max"]),
         ({"cpu__train__learning_rate": float("inf")}, ["cpu.train.learning_rate", "finite number"]),
-        ({"losses__bce_dice__smooth": float("nan")}, ["losses.bce_dice.smooth", "finite number"]),
         ({"losses__combined__bce_weight": 0.0, "losses__combined__dice_weight": 0.0}, ["losses.combined", "learned"]),
-        (
-            {"losses__focal_tversky__alpha": 0.0, "losses__focal_tversky__beta": 0.0},
-            ["losses.focal_tversky", "learned"],
-        ),
-        ({"ensembles": {"a" * 300: ["unet"] * 3}}, ["ensembles", "must be 1 to 64 letters, digits and _"]),
-        ({"ensembles": {"../a": ["unet"] * 3}}, ["ensembles", "must be 1 to 64 letters, digits and _"]),
-        ({"split__folds": 10**9}, ["split.folds", "less than or equal to 100"]),
         ({"synthetic__labelled": 10**12}, ["synthetic.labelled", "less than or equal to"]),
-        ({"synthetic__size": 10**6}, ["synthetic.size", "less than or equal to 4096"]),
-        ({"cpu__train__epochs": 10**12}, ["cpu.train.epochs", "less than or equal to"]),
-        ({"compute__devices": 10**6}, ["compute.devices", "less than or equal to 64"]),
-        ({"predict__batch_size": 10**9}, ["predict.batch_size", "less than or equal to"]),
-        ({"gpu__models__unet__width": 10**9}, ["models.unet.width", "less than or equal to"]),
         ({"release": "../unet"}, ["release", "must be 1 to 64 letters, digits and _"]),
     ],
     ids=str,
@@ -399,8 +356,6 @@ def test_a_missing_key_and_broken_yaml_are_named(workspace):
     fails(check.main, says=["'sead'", "seed"])
     path.write_text(good.replace("seed: 42", "", 1))
     fails(check.main, says=["the key seed is missing"])
-    path.write_text(good.replace("seed: 42", "seed: [42", 1))
-    fails(check.main, says=["not valid YAML", "line"])
 
 
 @pytest.mark.parametrize(
@@ -408,9 +363,7 @@ def test_a_missing_key_and_broken_yaml_are_named(workspace):
     [
         (b"seed: \xff\xfe", "not valid YAML"),
         (b"seed: " + b"[" * 3000 + b"]" * 3000, "nested too deeply"),
-        (b"seed: 2026-13-45", "not valid YAML"),
         (b"seed: " + b"9" * 5000, "not valid YAML"),
-        (b"seed: !!int abc", "not valid YAML"),
         (b"seed: !!timestamp abc", "not valid YAML"),
         (b"seed: !!python/object/apply:os.system [ls]", "not valid YAML"),
         (b"seed: 1\nseed: 2", 'line 2: found duplicate key "seed"'),
@@ -456,18 +409,6 @@ def test_under_dvc_a_mistake_is_one_line_and_costs_nothing_already_made(new_proj
     assert project.run("dvc", "status", "prepare").stdout.startswith("Data and pipelines are up to date")
 
 
-def test_a_variant_whose_file_is_missing(finished_project):
-    project = finished_project
-    (project.root / "src/models/unet.py").unlink()
-    result = project.tool("check", check=False)
-    assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("error: params.yaml: variants: there is no 'unet'; choose from attention_unet")
-    result = project.run("dvc", "repro", check=False)
-    assert result.returncode != 0
-    assert "src/models/unet.py" in result.stderr
-
-
 @pytest.mark.parametrize(
     ("main", "missing"),
     [
@@ -490,7 +431,6 @@ def test_a_missing_file_of_our_own_is_a_traceback(workspace):
     ("main", "words", "says"),
     [
         (train.main, [], ["train: ", "'variant'", "VARIANT"]),
-        (train.main, ["unet", "cpu"], ["train: ", "too many", "VARIANT"]),
         (split.main, ["unet"], ["split: ", "it takes no argument"]),
     ],
 )

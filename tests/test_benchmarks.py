@@ -7,10 +7,9 @@ import psutil
 import pytest
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import gpu
-from benchmarks.network import determinism, operations
+from benchmarks.network import operations
 from tests.conftest import write_raw
 
 
@@ -25,20 +24,6 @@ def test_a_grouped_convolution_takes_a_share_of_a_dense_ones_operations():
     assert dense == 3 * 2 * 2 * 16 * 16 * 8 * 8 * 9
     assert operations(there_and_back(nn.Conv2d(8, 8, 3, padding=1, groups=4))) == dense / 4
     assert operations(there_and_back(nn.Conv2d(8, 8, 3, padding=1, groups=8))) == dense / 8
-
-
-def test_where_torch_counts_right_ours_is_the_same():
-    for layer in (nn.Conv2d(8, 4, 3, stride=2), nn.ConvTranspose2d(8, 4, 2, stride=2), nn.Conv2d(8, 1, 1)):
-        with FlopCounterMode(display=False) as counter:
-            there_and_back(layer)()
-        assert operations(there_and_back(layer)) == counter.get_total_flops()
-
-
-def test_determinism_is_as_it_was_afterwards():
-    before = torch.are_deterministic_algorithms_enabled()
-    with determinism(not before):
-        assert torch.are_deterministic_algorithms_enabled() != before
-    assert torch.are_deterministic_algorithms_enabled() == before
 
 
 def test_a_job_that_hangs_or_fails_keeps_what_it_printed_and_the_next_ones_run(tmp_path, monkeypatch, capsys):

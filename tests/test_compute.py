@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,6 @@ from subprocess import PIPE
 from types import SimpleNamespace
 
 import pandas as pd
-import psutil
 import pytest
 import torch
 import yaml
@@ -83,7 +81,7 @@ def test_the_model_file_says_what_made_it(project):
     assert (about["loss"], about["final_loss"]) == ({"bce_dice": params["losses"]["bce_dice"]}, None)
     assert about["augment"] == params["augment"]
     assert (about["seed"], about["start"], about["device"]) == (42, None, "cpu, threads: 1")
-    assert about["precision"] == best_precision("cpu")
+    assert about["precision"] == "32-true"
     assert about["versions"]["torch"] == importlib.metadata.version("torch")
     curve = project.root / f"plots/training/{variant}/plots/metrics/val/dice.tsv"
     (member,) = about["members"]
@@ -199,18 +197,13 @@ class TestTwoProcesses:
     def test_torchrun_ends_in_the_bytes_of_fabrics_own_launch(self, project, kept):
         project.set(compute__devices=2)
         project.stage("train", "unet_plus_plus")
+        assert losses(project) == pytest.approx(kept["loss"], abs=0.2)  # each normalises its own half of a batch
         own = model_file(project).read_bytes()
         model_file(project).unlink()
         launcher = ("torchrun", "--standalone", "--nproc-per-node", "2", "-m", "stages.train")
         project.run(*launcher, "unet_plus_plus")
         assert model_file(project).read_bytes() == own
         assert load_model(model_file(project))[0].state_dict().keys() == kept["model"][0].state_dict().keys()
-
-    def test_prediction_stays_in_one_process(self, project):
-        project.set(compute__devices=2)
-        result = project.stage("predict", "unet_plus_plus")
-        assert "MEMBER" not in result.stdout + result.stderr
-        assert (project.root / "data/predictions/unet_plus_plus/test.npy").exists()
 
 
 @pytest.fixture
@@ -314,14 +307,6 @@ class TestWhoHasWhichGpu:
         second.kill()
         assert third.stdout.readline() == "1 1\n"
 
-    def test_ctrl_c_ends_the_wait_with_one_line(self, hold):
-        assert hold("a").stdout.readline() == "0 0\n"
-        second = hold("a")
-        second.stderr.readline()
-        second.send_signal(signal.SIGINT)
-        assert second.communicate()[1] == "error: interrupted; start the same command again\n"
-        assert second.returncode == 1
-
     def test_of_two_cards_training_takes_the_free_one_whatever_their_numbers_are(
         self, hold, card, monkeypatch, tmp_path
     ):
@@ -353,11 +338,4 @@ def test_if_the_first_process_fails_the_others_end_too(project):
     assert "the disk is full" in result.stderr
     assert time.monotonic() - start < 120
     time.sleep(1)
-    assert not [p for p in psutil.process_iter() if cwd_of(p) == str(project.root) and p.status() != "zombie"]
-
-
-def cwd_of(process):
-    try:
-        return process.cwd()
-    except psutil.Error:
-        return ""
+    assert not project.processes()

@@ -1,6 +1,5 @@
 """What a stage finds of an earlier one is what was written, or is named in one line."""
 
-import json
 import struct
 from pathlib import Path
 
@@ -33,12 +32,6 @@ def workspace(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def write_model(arguments=ARGUMENTS, **about) -> Path:
-    weights = models.build("unet", ARGUMENTS).state_dict()
-    save_model(model_path("unet"), [weights], ABOUT | {"arguments": arguments} | about)
-    return model_path("unet")
-
-
 def half(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -66,11 +59,6 @@ def replace(old: bytes, new: bytes):
     return lambda path: path.write_bytes(path.read_bytes().replace(old, new))
 
 
-def written_with(**changes):
-    """Another model's file; one of width 1024 and depth 7 would take 360 GB of weights, were they made."""
-    return lambda path: write_model(**changes)
-
-
 def not_numbers(path):
     weights = models.build("unet", ARGUMENTS).state_dict()
     next(iter(weights.values())).fill_(float("nan"))
@@ -81,23 +69,18 @@ def not_numbers(path):
     "damage",
     [
         half,
-        empty,
-        text,
         folder,
         flip_a_bit,
         not_numbers,
         replace(b'\\"dropout\\": 0.0', b'\\"dropout\\": 0.5'),
         lambda path: save_file(load_file(path), path),  # without metadata
-        lambda path: save_file({"0.weight": torch.zeros(3)}, path, {"about": json.dumps({"format": "pt"})}),
-        lambda path: save_model(path, [], {"variant": "unet"}),
         lambda path: path.write_bytes(struct.pack("<Q", 2**62) + path.read_bytes()[8:]),  # an endless header
-        written_with(arguments=ARGUMENTS | {"width": 1024, "depth": 7}),
-        written_with(arguments=ARGUMENTS | {"width": 10**9}),
-        written_with(variant="../unet"),
+        lambda path: save_model(path, [], ABOUT | {"arguments": ARGUMENTS | {"width": 1024, "depth": 7}}),  # 360 GB
     ],
 )
 def test_a_model_that_is_not_what_was_written(workspace, damage):
-    path = write_model()
+    path = model_path("unet")
+    save_model(path, [models.build("unet", ARGUMENTS).state_dict()], ABOUT)
     load_model(path)
     before = path.read_bytes()
     damage(path)
@@ -141,25 +124,14 @@ PHOTOS, MASKS = "data/prepared/labelled/photos.npy", "data/prepared/labelled/nat
         (SPLIT, swap_lines, "is not that of the photos"),
         (SPLIT, lambda path: edit(path, "005", "999"), "is not that of the photos"),
         (SPLIT, lambda path: edit(path, "holdout,-1", "test,-1"), "each row is one of train, val, holdout"),
-        (SPLIT, lambda path: edit(path, "val,0", "val,x"), "the column fold holds something else than int"),
         (SPLIT, lambda path: edit(path, ",fold", ",fold,"), "not every line has one cell for each column"),
-        (SPLIT, empty, "not a CSV file"),
-        (SPLIT, text, "the column id is missing"),
-        (SPLIT, lambda path: path.write_bytes(b"\xff\xfe\x00" * 50), "not a CSV file"),
         (ROWS, lambda path: edit(path, ",60,48,", ",60,,"), "the column width holds something else than int"),
         (ROWS, lambda path: edit(path, ",60,48,", ",60,-48,"), "a size is not that of a photo"),
-        (ROWS, lambda path: edit(path, ",60,48,", ",1000000,1000000,"), "a size is not that of a photo"),
-        (ROWS, lambda path: edit(path, "True", "yes"), "something else than bool"),
         (ROWS, lambda path: edit(path, "001,001.png", "000,001.png"), "an id stands twice"),
-        (ROWS, half, "prepare"),
         (MAPS, half, "is damaged"),
-        (MAPS, empty, "is damaged"),
         (MAPS, lambda path: np.save(path, np.zeros((12, 32, 32), np.float32)), "holds float32"),
-        (MAPS, lambda path: np.save(path, np.zeros((11, 32, 32), np.uint8)), "holds uint8 11 x 32 x 32"),
         (MAPS, lambda path: np.save(path, np.zeros((12, 32, 16), np.uint8)), "are not square"),
         (MAPS, lambda path: np.save(path, np.array([{}] * 12, dtype=object), allow_pickle=True), "is damaged"),
-        (PHOTOS, half, "is damaged"),
-        (MASKS, half, "is damaged"),
         (MASKS, lambda path: np.save(path, np.zeros(7, np.uint8)), "do not belong together"),
     ],
 )  # fmt: skip
@@ -174,10 +146,7 @@ def test_a_file_of_an_earlier_stage_that_is_not_what_it_wrote(workspace, file, d
     [
         "",
         "<<<<<<< HEAD\n{}",
-        "[" * 100_000,
-        "[]",
         '{"threshold": 9, "holdout": {"dice": 0.5}}',
-        '{"threshold": NaN, "holdout": {"dice": 0.5}}',
         '{"holdout": {"dice": 0.5}}',
     ],
 )
@@ -186,12 +155,6 @@ def test_metrics_that_were_edited_by_hand_or_hold_a_conflict(workspace, contents
     (workspace / "metrics/unet.json").write_text(contents)
     fails(lambda: submit.main("unet"), says=["metrics/unet.json", "not what evaluate wrote", "evaluate@unet"])
     assert not (workspace / "submissions").exists()
-
-
-def test_test_photos_of_an_absurd_size(workspace):
-    evaluate.main("unet")
-    edit(workspace / "data/prepared/test/photos.csv", ",60,48,", ",1000000,1000000,")
-    fails(lambda: submit.main("unet"), says=["test/photos.csv", "a size is not that of a photo", "prepare"])
 
 
 def test_a_gallery_of_damaged_scores_or_pictures(workspace):

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from src.compute import Runtime, best_precision
+from src.compute import Runtime
 from src.errors import UserError
 from src.formats.model import load_model
 from src.formats.prepared import PHOTOS
@@ -17,7 +17,6 @@ from src.formats.split import choose_folds, part_indices
 from src.inference import PredictParams, predict
 from stages.ensemble.mean import average
 from stages.train.checkpoint import Checkpoint
-from tests.conftest import copy_finished
 from tests.test_training import trainer
 from tools import check
 
@@ -25,9 +24,8 @@ TEAM = ["unet", "residual_unet", "residual_unet"]
 
 
 @pytest.fixture(scope="module")
-def project(finished, tmp_path_factory):
+def project(project):
     """A project after `dvc repro` of two variants, trained on two folds each, and of an ensemble of them."""
-    project = copy_finished(finished, tmp_path_factory.mktemp("ensemble") / "project")
     project.set(cpu__train__folds=2, ensembles={"team": TEAM}, cpu__train__panel_every=0)
     project.first = project.repro()
     return project
@@ -62,7 +60,7 @@ class TestFolds:
         assert np.abs(maps(project, "unet", "holdout") - mean).max() <= 1
 
     def predicted(self, model, photos, params):
-        return predict(Runtime(torch.device("cpu"), best_precision("cpu")), model.eval(), photos, params, "")
+        return predict(Runtime(torch.device("cpu")), model.eval(), photos, params, "")
 
     def test_the_folds_leave_the_holdout_alone_and_differ_in_val(self, project):
         rows = split_of(project)

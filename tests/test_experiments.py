@@ -6,21 +6,19 @@ import json
 import re
 import shlex
 import shutil
-import time
 
-import psutil
 import pytest
 import yaml
 
-from tests.conftest import ROOT, copy_finished, ran
+from tests.conftest import ROOT, ran, wait_until
+from tests.test_resume import checkpoints
 
 METRIC = "holdout.dice"
 ONE = "one-loss"
 
 
 @pytest.fixture(scope="module")
-def project(finished, tmp_path_factory):
-    project = copy_finished(finished, tmp_path_factory.mktemp("experiments") / "project")
+def project(project):
     yield project
     project.run("dvc", "queue", "stop", "--kill")
 
@@ -49,14 +47,6 @@ def statuses(project):
     return [word for line in lines for word in line.split() if word in ("Queued", "Running", "Success", "Failed")]
 
 
-def wait_until(done, interval=1.0, timeout=600):
-    """Returns once `done` is true; fails the test if that takes too long."""
-    deadline = time.monotonic() + timeout
-    while not done():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(interval)
-
-
 def start_queue(project):
     """Starts the worker, which holds on to the output that it is given: one that nobody waits for."""
     project.run("sh", "-c", "dvc queue start > /dev/null 2>&1")
@@ -65,25 +55,13 @@ def start_queue(project):
 def run_queue(project):
     """Starts the queue, and waits until all of it has run."""
     start_queue(project)
-    wait_until(lambda: not {"Queued", "Running"} & set(statuses(project)))
+    wait_until(lambda: not {"Queued", "Running"} & set(statuses(project)), interval=1)
 
 
 def shown(project, *arguments):
     """The experiments in `dvc exp show --csv`, each a dict by column."""
     table = project.run("dvc", "exp", "show", "--csv", *arguments).stdout
     return [row for row in csv.DictReader(io.StringIO(table)) if row["rev"] not in ("", "workspace", "main")]
-
-
-def processes(project, command=""):
-    """The processes that run `command` in the project or in a copy that DVC made of it."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd().startswith(str(project.root)) and command in " ".join(process.cmdline()):
-                found.append(process)
-        except psutil.Error:  # it has ended, or is not ours
-            continue
-    return found
 
 
 def test_an_experiment_on_one_variant_trains_that_variant_alone(project):
@@ -104,17 +82,6 @@ def test_a_misspelt_name_runs_nothing_and_make_check_names_the_valid_ones(projec
     assert said.startswith("error: params.yaml: loss: there is no 'combind'; choose from bce, bce_dice, combined, ")
     project.run("git", "checkout", "--quiet", "params.yaml")
     assert project.repro() == []
-
-
-@pytest.mark.slow
-def test_a_sweep_goes_through_the_queue_and_shows_as_a_table(project, sweep):
-    assert set(sweep) == {(loss, dropout) for loss in ("bce", "combined") for dropout in (0.0, 0.2)}
-    assert project.run("git", "status", "--porcelain").stdout == ""
-    everything = json.loads(project.run("dvc", "exp", "show", "--json").stdout)
-    text = json.dumps(everything)
-    assert all(name in text for name in sweep.values())
-    table = project.run("dvc", "exp", "show", "--drop", ".*", "--keep", f"metrics/unet.json:{METRIC}$|^loss$").stdout
-    assert max(len(line.rstrip()) for line in table.splitlines()) < 120
 
 
 @pytest.mark.slow
@@ -143,18 +110,6 @@ def test_an_experiment_from_before_the_last_commit_is_merged_and_takes_nothing_b
     assert set(json.loads(project.run("dvc", "metrics", "diff", "HEAD^", "--json").stdout)) == {"metrics/unet.json"}
     assert project.repro("evaluate@unet") == []
     project.run("git", "reset", "--quiet", "--hard", "HEAD^")
-    project.run("dvc", "checkout", "--quiet")
-
-
-@pytest.mark.slow
-def test_an_experiment_can_become_a_branch_that_compares_with_main(project, sweep):
-    project.run("dvc", "exp", "branch", sweep["bce", 0.2], "better")
-    project.run("git", "checkout", "--quiet", "better")
-    project.run("dvc", "checkout", "--quiet")
-    changed = json.loads(project.run("dvc", "metrics", "diff", "main", "--json").stdout)
-    assert set(changed) == {"metrics/unet.json"}
-    assert project.repro("evaluate@unet") == []
-    project.run("git", "checkout", "--quiet", "main")
     project.run("dvc", "checkout", "--quiet")
 
 
@@ -205,11 +160,10 @@ def test_making_room_keeps_what_branches_and_experiments_need_and_nothing_else(p
 @pytest.mark.slow
 def test_a_queued_training_that_was_killed_goes_on_when_it_is_queued_again(project):
     command = ["dvc", "exp", "run", "--queue", "-S", "cpu.train.epochs=60", "evaluate@unet"]
-    checkpoints = project.root / ".dvc/cache/checkpoints"
     project.run(*command, "-n", "killed")
     start_queue(project)
-    wait_until(lambda: list(checkpoints.glob("*.safetensors")), interval=0.05)
-    for process in processes(project, "stages.train"):
+    wait_until(lambda: checkpoints(project))
+    for process in project.processes("stages.train"):
         process.kill()
     run_queue(project)
     assert statuses(project).count("Failed") == 1
@@ -217,9 +171,9 @@ def test_a_queued_training_that_was_killed_goes_on_when_it_is_queued_again(proje
     project.run(*command, "-n", "again")
     run_queue(project)
     assert "going on from epoch" in project.run("dvc", "queue", "logs", "again").stdout
-    assert not list(checkpoints.glob("*.safetensors"))
+    assert not checkpoints(project)
     project.run("dvc", "queue", "stop")
-    wait_until(lambda: not processes(project))
+    wait_until(lambda: not project.processes())
 
 
 def test_an_override_changes_its_own_lines_of_params_yaml_and_no_others(new_project):

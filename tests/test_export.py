@@ -117,16 +117,6 @@ def test_scale_is_in_the_graph_and_the_mirror_image_may_be_left_out(project):
     assert (said["mirror"], said["scale"]) == ("false", "1.25")
 
 
-def test_an_ensemble_is_one_graph(project):
-    set_params(project, {"ensembles": {"team": ["unet", "unet", "residual_unet"]}})
-    paths, image = [save(name, depth=1) for name in ("unet", "residual_unet")], photo(150, 97)
-    export.main("team")
-    one, other = (by_pipeline(path, image) for path in paths)
-    assert_same(by_onnx(Path("exports/team/model.onnx"), image), (2.0 * one + other) / 3)
-    files = {"model.onnx", "unet.safetensors", "residual_unet.safetensors", "config.json", "README.md"}
-    assert {path.name for path in Path("exports/team").iterdir()} == files
-
-
 def test_an_ensemble_of_an_ensemble_counts_each_variant_by_its_share(project):
     ensembles = {"team": ["unet", "residual_unet", "leaky_unet"], "all": ["team", "unet", "unet"]}
     set_params(project, {"ensembles": ensembles})

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from src.formats.raw import RAW
-from tests.conftest import ROOT, Project, copy_finished, ran, write_raw
+from tests.conftest import ROOT, Project, ran, write_raw
 
 EXTENDING = ROOT / "docs/extending.md"
 PAGES = {  # a page's section, and how `make check` calls what its steps add, in their order
@@ -20,11 +20,6 @@ PAGES = {  # a page's section, and how `make check` calls what its steps add, in
     "loss": (EXTENDING, "A loss", ["losses.my_loss"]),
     "source": (EXTENDING, "A source of photos", ["my_source"]),
 }
-
-
-@pytest.fixture(scope="module")
-def project(finished, tmp_path_factory) -> Project:
-    return copy_finished(finished, tmp_path_factory.mktemp("extending") / "project")
 
 
 @pytest.fixture
@@ -100,7 +95,6 @@ def test_make_check_says_after_each_step_what_is_missing(fresh, page):
 @pytest.mark.parametrize(
     ("page", "change", "target"),
     [
-        pytest.param("model", [], "train@my_unet", marks=pytest.mark.slow),
         ("readme", [], "train@my_unet"),
         pytest.param("loss", ["-S", "loss=my_loss"], "train@unet", marks=pytest.mark.slow),
     ],
@@ -138,12 +132,6 @@ def test_the_new_source_supplies_photos_and_says_what_is_wrong_with_its_key(fres
 @pytest.mark.parametrize(
     ("page", "change", "says"),
     [
-        pytest.param(
-            "model",
-            ("torch import", "torhc import"),
-            "line 3: ModuleNotFoundError: No module named 'torhc'",
-            marks=pytest.mark.slow,
-        ),
         (
             "model",
             ("super().__init__(color)", "super().__init__(color"),
@@ -168,13 +156,3 @@ def test_what_python_says_against_a_new_file_is_one_line_that_names_the_place(fr
     said = check(fresh)
     assert said.startswith(f"error: {file}")
     assert says in said
-
-
-@pytest.mark.slow
-def test_a_loss_may_leave_annotations_out_or_postpone_them(fresh):
-    file, text, entries = snippets(*PAGES["loss"][:2])
-    list(add(fresh, entries))
-    write(fresh, file, text.replace("weight: Weight", "weight"))
-    assert check(fresh).startswith("params.yaml is valid")
-    write(fresh, file, text.replace("from typing", "from __future__ import annotations\n\nfrom typing"))
-    assert check(fresh).startswith("params.yaml is valid")

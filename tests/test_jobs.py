@@ -6,52 +6,20 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from types import SimpleNamespace
 
-import psutil
 import pytest
 import yaml
 
 from src import gpus
 from src.errors import UserError
 from src.files import read_holder
-from tests.conftest import ROOT, VARIANTS, Project, copy_finished, copy_project
+from tests.conftest import ROOT, VARIANTS, Project, copy_finished, copy_project, wait_until
 from tests.test_resume import checkpoints, hashes, start
 from tools import jobs
 
 EPOCHS = 40  # of a fraction of a second each, so that two trainings are still going when the signal comes
 INTERRUPTED = "error: interrupted; start the same command again to go on\n"
-
-
-@pytest.fixture(scope="module")
-def whole(finished, tmp_path_factory):
-    """The variants, one after another."""
-    return with_environment(copy_finished(finished, tmp_path_factory.mktemp("whole") / "project"))
-
-
-def with_environment(project: Project) -> Project:
-    (project.root / ".venv").mkdir()
-    (project.root / ".venv/requirements").touch()  # the environment is there: ours
-    return project
-
-
-def processes(project) -> list[psutil.Process]:
-    """All that run in the project's folder."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):  # it has ended, or is not ours
-            if process.cwd() == str(project.root) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def lock(project):
@@ -70,8 +38,8 @@ def same(project, whole):
 
 
 @pytest.mark.slow
-def test_side_by_side_they_end_in_the_bytes_of_one_after_another_and_then_nothing_is_left_to_run(whole, tmp_path):
-    project = with_environment(copy_project(tmp_path / "project", VARIANTS))
+def test_side_by_side_they_end_in_the_bytes_of_one_after_another_and_then_nothing_is_left_to_run(finished, tmp_path):
+    project, whole = copy_project(tmp_path / "project", VARIANTS).with_environment(), Project(finished)
     output = project.run("make", "repro", "JOBS=2").stdout
     assert sorted(ran(output)) == sorted(lock(whole)["stages"])
     same(project, whole)
@@ -80,7 +48,7 @@ def test_side_by_side_they_end_in_the_bytes_of_one_after_another_and_then_nothin
 
 @pytest.mark.slow
 def test_stopped_or_killed_and_started_again_they_end_in_the_same_bytes(finished, tmp_path):
-    whole, project = (with_environment(copy_finished(finished, tmp_path / name)) for name in ("whole", "project"))
+    whole, project = (copy_finished(finished, tmp_path / name).with_environment() for name in ("whole", "project"))
     for each in (whole, project):
         each.set(cpu__train__epochs=EPOCHS)
     whole.repro()
@@ -94,17 +62,18 @@ def test_stopped_or_killed_and_started_again_they_end_in_the_same_bytes(finished
         assert tool.poll() is None
         return tool
 
-    tool = begin()
-    tool.send_signal(signal.SIGINT)  # as Ctrl-C does
-    output = tool.communicate(timeout=60)[0].decode()
-    assert tool.returncode == 1
-    assert output.endswith(INTERRUPTED)
-    assert "Traceback" not in output
-    assert not processes(project)
+    for number in (signal.SIGINT, signal.SIGTERM):  # as Ctrl-C and kill do
+        tool = begin()
+        tool.send_signal(number)
+        output = tool.communicate(timeout=60)[0].decode()
+        assert tool.returncode == 1
+        assert output.endswith(INTERRUPTED)
+        assert "Traceback" not in output
+        assert not project.processes()
     assert not list((project.root / "models").glob("*.safetensors"))
 
     begin()
-    for process in processes(project):
+    for process in project.processes():
         process.kill()
     assert len(checkpoints(project)) == 2
 
@@ -114,18 +83,8 @@ def test_stopped_or_killed_and_started_again_they_end_in_the_same_bytes(finished
 
 
 @pytest.mark.slow
-def test_kill_stops_it_as_ctrl_c_does(whole):
-    tool = start(whole, "python", "-m", "tools.jobs", "2")
-    wait_until(lambda: len(processes(whole)) > 1)
-    tool.terminate()
-    assert tool.communicate(timeout=60)[0].decode().endswith(INTERRUPTED)
-    assert tool.returncode == 1
-    assert not processes(whole)
-
-
-@pytest.mark.slow
 def test_one_that_fails_is_named_and_the_others_go_on(finished, tmp_path):
-    project = with_environment(copy_finished(finished, tmp_path / "changed"))
+    project = copy_finished(finished, tmp_path / "changed").with_environment()
     project.set(seed=43)
     model = project.root / "src/models/unet.py"
     working = model.read_text()
@@ -143,19 +102,19 @@ def test_one_that_fails_is_named_and_the_others_go_on(finished, tmp_path):
     assert not any(stage.endswith("@residual_unet") for stage in again)
 
 
-def test_two_at_once_take_turns_and_a_terminal_shows_a_line_for_each_variant(finished_project):
-    finished_project.set(postprocess__threshold=0.45)
-    first = start(finished_project, "python", "-m", "tools.jobs", "2")
-    wait_until((finished_project.root / jobs.LOCK).exists)
-    second = finished_project.tool("jobs")
+def test_two_at_once_take_turns_and_a_terminal_shows_a_line_for_each_variant(project):
+    project.set(postprocess__threshold=0.45)
+    first = start(project, "python", "-m", "tools.jobs", "2")
+    wait_until((project.root / jobs.LOCK).exists)
+    second = project.tool("jobs")
     assert second.stderr == f"waiting for process {first.pid}, which runs make repro in this folder\n"
     assert second.stdout == "Data and pipelines are up to date.\n"
     log = first.communicate()[0].decode()
     assert sorted(ran(log)) == sorted(
-        [*(f"{s}@{v}" for s in ("evaluate", "gallery", "submit") for v in VARIANTS), "report"]
+        [*(f"{s}@{v}" for s in ("evaluate", "gallery", "submit") for v in VARIANTS), "report", "release"]
     )
-    finished_project.set(postprocess__threshold=0.5)
-    shown = finished_project.in_terminal("python", "-m", "tools.jobs", "2")
+    project.set(postprocess__threshold=0.5)
+    shown = project.in_terminal("python", "-m", "tools.jobs", "2")
     assert {f"{variant}: done" for variant in VARIANTS} <= set(re.split(r"[\r\n]|\x1b\[A", shown))
     assert "rest: " in shown
 
@@ -196,16 +155,16 @@ def test_how_many_is_a_number(number):
 
 
 def test_without_the_environment_activated_dvc_takes_its_python_and_where_there_is_none_one_line_says_so(
-    finished_project,
+    project,
 ):
-    (finished_project.root / "bin").mkdir()
-    (finished_project.root / "bin/python").symlink_to(getattr(sys, "_base_executable", sys.executable))
-    (finished_project.root / ".venv").symlink_to(sys.prefix)
-    path = f"PATH={finished_project.root / 'bin'}:/usr/bin:/bin"
+    (project.root / "bin").mkdir()
+    (project.root / "bin/python").symlink_to(getattr(sys, "_base_executable", sys.executable))
+    (project.root / ".venv").symlink_to(sys.prefix)
+    path = f"PATH={project.root / 'bin'}:/usr/bin:/bin"
     repro = ["env", path, f"{sys.prefix}/bin/dvc", "repro", "--force", "--single-item", "split"]
-    assert ran(finished_project.run(*repro).stdout.replace("Running", "x: Running")) == ["split"]
-    (finished_project.root / ".venv").unlink()
-    result = finished_project.run(*repro, check=False)
+    assert ran(project.run(*repro).stdout.replace("Running", "x: Running")) == ["split"]
+    (project.root / ".venv").unlink()
+    result = project.run(*repro, check=False)
     assert (
         "error: this Python lacks the project's packages; type: make check && source .venv/bin/activate"
         in result.stderr
@@ -238,7 +197,3 @@ def test_whoever_holds_a_lock_may_leave_or_have_written_anything(tmp_path):
     assert read_holder(path) == "unknown"
     path.write_bytes(b"\xff 12\n")
     assert read_holder(path) == "\ufffd 12"
-
-
-def test_a_closed_output_is_no_error():
-    assert Project(ROOT).run("sh", "-c", "python -m tools.check <&- >&-").stderr == ""

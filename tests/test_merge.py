@@ -4,17 +4,15 @@ import shutil
 
 import pytest
 
-from tests.conftest import Project, copy_finished
+from tests.conftest import Project
 
 OURS, THEIRS = {"models__unet__dropout": 0.3}, {"models__residual_unet__dropout": 0.3}
 
 
 @pytest.fixture(scope="module")
-def project(finished, tmp_path_factory) -> Project:
+def project(project) -> Project:
     """`main` has given unet dropout, `other` has given it to residual_unet, and `bce` has trained both by that loss."""
-    project = copy_finished(finished, tmp_path_factory.mktemp("merge") / "project")
-    (project.root / ".venv").mkdir()
-    (project.root / ".venv/requirements").touch()  # the environment is there: ours
+    project.with_environment()
     for branch, changes in (("other", THEIRS), ("bce", {"loss": "bce"}), ("main", OURS)):
         project.run("git", "switch", "--quiet", *(["main"] if branch == "main" else ["--create", branch, "main"]))
         project.run("dvc", "checkout", "--quiet")

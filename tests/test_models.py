@@ -3,7 +3,6 @@
 import json
 
 import huggingface_hub.constants
-import numpy as np
 import pytest
 import timm
 import torch
@@ -16,10 +15,9 @@ from torch.nn import functional as F
 from src import models
 from src.errors import UserError
 from src.formats.model import load_model, save_model
-from src.models.blocks import LUMA, BilinearResize, FoldEnsemble, bilinear_weights, resize_bilinear
-from stages.train.batches import PhotoBatches
+from src.models.blocks import LUMA, BilinearResize, FoldEnsemble
 from tests.conftest import ROOT
-from tests.test_training import trainer
+from tests.test_training import dataset, trainer
 
 SMALL = {
     "unet_paper": {"width": 8, "depth": 3},
@@ -62,19 +60,6 @@ def settle(model):
     for seed in range(3):
         model(photos(2, 3, 64, 64, seed=seed))
     return model
-
-
-def scenes():
-    """Four photos (4, 64, 64, 3) of a bright figure, a head on a body, in front of noise, and their masks."""
-    rows, columns = np.mgrid[:64, :64]
-    images = np.random.default_rng(0).integers(0, 120, (4, 64, 64, 3), dtype=np.uint8)
-    masks = np.zeros((4, 64, 64), dtype=np.uint8)
-    for mask, image, (row, column) in zip(masks, images, ((20, 20), (15, 45), (26, 32), (18, 10)), strict=True):
-        head = (rows - row) ** 2 + (columns - column) ** 2 < 64
-        body = (rows >= row + 6) & (abs(columns - column) < 9)
-        mask[head | body] = 255
-        image[mask > 0] += 110
-    return images, masks
 
 
 def colours_of_whole_greys():
@@ -149,8 +134,7 @@ class TestEveryVariant:
         assert torch.equal(logits(loaded, batch), logits(model, batch))
 
     def test_overfits_four_photos(self, variant):
-        images, masks = scenes()
-        data = PhotoBatches(images, masks, np.arange(4), torch.device("cpu"))
+        data = dataset(4, size=64)
         changes = {"epochs": 60, "batch_size": 4, "learning_rate": 0.01, "ema_decay": 0.9}
         assert trainer(make(variant), train=data, val=data, **changes).fit().dice > 0.95
 
@@ -161,11 +145,6 @@ class TestEveryVariant:
         torch.testing.assert_close(logits(model, gray), logits(model, colour), rtol=1e-3, atol=1e-4)
         model = settle(make(variant, color="rgb"))
         assert not torch.allclose(logits(model, gray), logits(model, colour), atol=1e-2)
-
-    def test_has_its_params(self, variant):
-        assert variant in PARAMS["variants"]
-        for budget in ("cpu", "gpu"):
-            models.check_arguments(variant, PARAMS["models"][variant], PARAMS[budget]["models"][variant], budget)
 
 
 class Constant(nn.Module):
@@ -183,23 +162,6 @@ class Constant(nn.Module):
 def test_folds_predict_their_mean_probability(members, expected):
     found = FoldEnsemble([Constant(logit) for logit in members])(photos(1, 3, 1, 1))
     assert found.item() == pytest.approx(expected, rel=0.005)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"arguments": {"width": "wide"}}, "arguments.width: input should be a valid integer, got 'wide'"),
-        ({"variant": "unett"}, "variant: there is no 'unett'; choose from attention_unet"),
-    ],
-)
-def test_what_a_model_file_says_wrongly_is_not_blamed_on_params(changes, message, tmp_path):
-    about = {"variant": "unet", "arguments": BATCH_NORM | SMALL["unet"]}
-    save_model(tmp_path / "model.safetensors", [], about | changes)
-    with pytest.raises(UserError) as error:
-        load_model(tmp_path / "model.safetensors")
-    assert message in str(error.value)
-    assert str(error.value).startswith(str(tmp_path))
-    assert "params.yaml" not in str(error.value)
 
 
 @pytest.fixture
@@ -266,14 +228,6 @@ class TestResize:
             assert ours.dtype == torch.bfloat16
             torch.testing.assert_close(ours.float(), theirs, rtol=0.01, atol=0.01 * theirs.std().item())
 
-    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-    @pytest.mark.parametrize("scale", [2, 4, 8, 16, 32])
-    def test_weights_are_exact_in_half_precision(self, dtype, scale):
-        cpu = torch.device("cpu")
-        weights = bilinear_weights(6, 6 * scale, cpu, torch.float64)
-        assert torch.equal(bilinear_weights(6, 6 * scale, cpu, dtype).double(), weights)
-        assert torch.equal(weights.sum(dim=0), torch.ones(6 * scale, dtype=torch.float64))
-
     @pytest.mark.filterwarnings("error:Dynamo")
     @pytest.mark.parametrize("compiled", [True, False])
     def test_it_compiles_in_one_piece_and_trains_after_inference_mode(self, compiled):
@@ -292,23 +246,6 @@ class TestResize:
             recorded = operations(torch.cat(outputs if isinstance(outputs, tuple) else (outputs,)))
         assert not {name for name in recorded if "Index" in name or "Upsample" in name} - {"UpsampleNearest2DBackward0"}
         assert ("BilinearResizeBackward" in recorded) == (variant in ("u2net", "attention_unet"))
-
-    @pytest.mark.gpu
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-    @pytest.mark.parametrize("channels", [1, 3])
-    def test_on_a_gpu_nothing_waits_and_the_numbers_are_the_cpus(self, channels, deterministic):
-        x, beside = self.batch(channels, (8, 12)).cuda(), self.batch(channels, (24, 30)).cuda()
-        weights = torch.randn(2, channels, 24, 30).cuda()
-        x.requires_grad_()
-        torch.cuda.set_sync_debug_mode("error")
-        try:
-            joined = torch.cat([resize_bilinear(x, 24, 30), beside], dim=1)
-            joined.backward(torch.cat([weights, weights], dim=1))
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-        there = x.detach().cpu().requires_grad_()
-        native(there, 24, 30).backward(weights.cpu())
-        torch.testing.assert_close(x.grad.cpu(), there.grad, rtol=1e-5, atol=1e-5)
 
 
 BATCH_NORM = {"dropout": 0.0, "batch_norm": True, "color": "rgb"}

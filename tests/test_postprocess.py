@@ -53,11 +53,6 @@ def test_with_everything_off_nothing_changes(mask):
     assert (clean(mask, OFF) == mask).all()
 
 
-def test_an_empty_mask_stays_empty():
-    params = PostprocessParams(threshold=0.5, smooth_px=5, min_component_px=50)
-    assert not clean(np.zeros((30, 30), np.uint8), params).any()
-
-
 @pytest.mark.parametrize(("threshold", "expected"), [(0.5, [0, 0, 1, 1]), (0.2, [0, 1, 1, 1]), (0.999, [0, 0, 0, 1])])
 def test_a_pixel_is_person_from_the_threshold_on(threshold, expected):
     assert threshold_mask(np.array([[0, 51, 128, 255]], np.uint8), threshold).tolist() == [expected]

@@ -1,5 +1,6 @@
 """One way to use a model: what `load` gives is what the demo cuts out and what the release holds; its card."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import skimage
 from huggingface_hub import ModelCard
+from PIL import Image
 
 from src.errors import UserError
 from src.formats.metadata import model_path
@@ -22,6 +24,8 @@ from tests.conftest import ROOT, set_params
 from tests.test_export import SIZE, by_pipeline, photo, save
 from tests.workspace import some_metrics
 from tools.demo import __main__ as demo
+from tools.demo.choose import best_variant
+from tools.demo.cutout import names
 from tools.find_model import find_model
 
 STARTER = ROOT / "models/starters/efficientnet_unet.safetensors"
@@ -50,6 +54,18 @@ def test_the_demo_cuts_out_what_load_finds_and_needs_no_photo_to_show_it(tmp_pat
     assert (mask.dtype, mask.shape) == (bool, (512, 512))
     assert 0.5 < mask.mean() < 0.6  # she fills a little more than half of her portrait
     assert np.array_equal(cv2.imread("demo/astronaut-mask.png", cv2.IMREAD_GRAYSCALE) > 0, mask)
+
+
+def test_a_variant_is_the_same_model_however_its_file_is_named(project):
+    for name in (
+        "unet",
+        "models/unet.safetensors",
+        project / "models/unet.safetensors",
+        "models/../models/unet.safetensors",
+    ):
+        assert find_model(name).threshold == 0.3
+    save("unet", about={"source": "kaggle", "license": "theirs"}, depth=1).rename("models/theirs.safetensors")
+    assert find_model("models/theirs.safetensors").metadata["license"] == "theirs"
 
 
 def test_photos_of_any_sizes_are_a_batch(project):
@@ -165,3 +181,48 @@ def test_a_file_that_does_not_say_its_size_is_refused(project):
     save_model(Path("bare.safetensors"), [model.members[0].state_dict()], known)
     with pytest.raises(UserError, match=r"^bare\.safetensors: metadata: image_size is missing; get it again$"):
         load("bare.safetensors")
+
+
+class TestDemo:
+    def photo(self, path: Path, size=(90, 60), **options) -> Path:
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(photo(*size[::-1])).save(path, **options)
+        return path
+
+    def test_all_three_pictures_are_upright_and_of_the_photos_size(self, project):
+        exif = Image.Exif()
+        exif[0x0112] = 6  # the camera was held upright: 90 x 60 pixels to be turned by a quarter
+        paths = [
+            self.photo(project / "a/me.jpg", exif=exif),
+            self.photo(project / "b/me.png"),
+            self.photo(project / "c.webp"),
+        ]
+        demo.main(*map(str, paths))
+        for stem, size in (("me", (60, 90)), ("me-2", (90, 60)), ("c", (90, 60))):
+            pictures = {kind: Image.open(project / f"demo/{stem}-{kind}.png") for kind in ("mask", "overlay", "cutout")}
+            assert [picture.mode for picture in pictures.values()] == ["L", "RGB", "RGBA"]
+            assert {picture.size for picture in pictures.values()} == {size}
+            assert set(np.unique(np.asarray(pictures["mask"]))) <= {0, 255}
+            assert ((np.asarray(pictures["cutout"])[..., 3] > 0) >= (np.asarray(pictures["mask"]) > 0)).all()
+
+    def test_the_leader_is_used_if_it_is_here(self, project):
+        (project / "report").mkdir()
+        (project / "report/leaderboard.json").write_text(json.dumps({"leader": "team", "model": "unet_paper"}))
+        assert best_variant("unet") == "unet"
+        (project / "models/unet_paper.safetensors").touch()
+        assert best_variant("unet") == "unet_paper"
+
+    def test_mistakes_are_one_line(self, project):
+        with pytest.raises(UserError, match=r"nowhere\.jpg: there is no such file"):
+            demo.main("nowhere.jpg")
+        (project / "broken.jpg").write_bytes(b"no photo")
+        with pytest.raises(UserError, match=r"broken\.jpg: not a readable image"):
+            demo.main("broken.jpg")
+        (project / "models/unet.safetensors").unlink()
+        with pytest.raises(UserError, match="run dvc repro, or dvc pull train@unet"):
+            demo.main("broken.jpg")
+
+    def test_names_do_not_collide(self):
+        photos = [Path(name) for name in ("a/x.png", "b/x.jpg", "y.png", "x-2.png", "c/x.png")]
+        masks = [files.mask.name for files in names(photos, Path("demo"))]
+        assert masks == ["x-mask.png", "x-3-mask.png", "y-mask.png", "x-2-mask.png", "x-4-mask.png"]

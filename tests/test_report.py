@@ -1,23 +1,16 @@
-"""The report and the dataset page, opened in a real browser; and the demo."""
+"""The report and the dataset page, opened in a real browser."""
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
-from src import models
-from src.errors import UserError
-from src.formats.metrics import write_metrics
-from src.formats.model import save_model
 from src.formats.scores import Shot
 from src.page.render import render
-from src.pictures import encode
 from stages.describe import __main__ as describe
 from stages.describe.facts import facts, suspects
 from stages.evaluate import __main__ as evaluate
@@ -26,11 +19,8 @@ from stages.report import __main__ as report
 from stages.report.convergence import convergence
 from stages.report.leaderboard import headline, leaderboard
 from tests.browser import DESKTOP, PHONE, find, needs_browser, show_as
-from tests.conftest import ROOT, set_params
+from tests.conftest import ROOT
 from tests.workspace import VARIANTS, make_workspace, some_metrics
-from tools.demo import __main__ as demo
-from tools.demo.choose import best_variant
-from tools.demo.cutout import names
 
 PAGES = ["index.html", "dataset.html", "gallery/unet.html"]
 
@@ -171,21 +161,6 @@ class TestThePages:
         board = leaderboard(results, [name for name in names if name != "team"], release)
         assert headline(board).startswith(said)
 
-    def test_the_same_results_give_the_same_bytes(self, pages, monkeypatch):
-        monkeypatch.chdir(pages.parent)
-        before = {path: path.read_bytes() for path in pages.rglob("*.*")}
-        for variant in VARIANTS:
-            gallery.main(variant)
-        describe.main()
-        report.main()
-        assert {path: path.read_bytes() for path in pages.rglob("*.*")} == before
-
-    def test_a_gallery_stays_below_a_megabyte(self, pages):
-        shots = re.findall(r'src="(data:[^"]*)"', (pages / "gallery/unet.html").read_text())
-        assert len(shots) <= 16
-        photo = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (516, 516, 3), np.uint8), (0, 0), 2)
-        assert 16 * len(gallery.data_uri(encode(photo, ".webp"))) < 1e6
-
     def test_the_pages_lead_to_each_other(self, pages):
         for page in ("index.html", "dataset.html", *(f"gallery/{variant}.html" for variant in VARIANTS)):
             links = re.findall(r'<a href="([^"#]+)', (pages / page).read_text())
@@ -242,69 +217,3 @@ class TestLearning:
     )
     def test_the_verdict_on_the_curves(self, dice, loss, verdict):
         assert convergence({"val/dice_smoothed": dice, "train/loss": loss}).verdict == verdict
-
-
-class TestDemo:
-    @pytest.fixture
-    def trained(self, tmp_path, monkeypatch) -> Path:
-        """A project with one tiny model and nothing else."""
-        monkeypatch.chdir(tmp_path)
-        shutil.copy(ROOT / "params.yaml", tmp_path)
-        set_params(tmp_path, {"release": "unet", "image_size": 32, "compute.device": "cpu"})
-        arguments = {"width": 2, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "rgb"}
-        model = models.build("unet", arguments)
-        metadata = {"variant": "unet", "arguments": arguments, "image_size": 32}
-        save_model(Path("models/unet.safetensors"), [model.state_dict()], metadata)
-        return tmp_path
-
-    def photo(self, path: Path, size=(90, 60), **options) -> Path:
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), np.uint8)).save(path, **options)
-        return path
-
-    def test_all_three_pictures_are_upright_and_of_the_photos_size(self, trained):
-        exif = Image.Exif()
-        exif[0x0112] = 6  # the camera was held upright: 90 x 60 pixels to be turned by a quarter
-        paths = [
-            self.photo(trained / "a/me.jpg", exif=exif),
-            self.photo(trained / "b/me.png"),
-            self.photo(trained / "c.webp"),
-        ]
-        demo.main(*map(str, paths))
-        for stem, size in (("me", (60, 90)), ("me-2", (90, 60)), ("c", (90, 60))):
-            pictures = {kind: Image.open(trained / f"demo/{stem}-{kind}.png") for kind in ("mask", "overlay", "cutout")}
-            assert {kind: picture.mode for kind, picture in pictures.items()} == {
-                "mask": "L",
-                "overlay": "RGB",
-                "cutout": "RGBA",
-            }
-            assert {picture.size for picture in pictures.values()} == {size}
-            assert set(np.unique(np.asarray(pictures["mask"]))) <= {0, 255}
-            assert ((np.asarray(pictures["cutout"])[..., 3] > 0) >= (np.asarray(pictures["mask"]) > 0)).all()
-
-    def test_the_leader_is_used_with_its_own_threshold_if_it_is_here(self, trained, capsys):
-        photo = self.photo(trained / "c.png")
-        (trained / "report").mkdir()
-        for threshold, share in ((0.004, "100.0%"), (0.996, "0.0%")):
-            write_metrics("unet", some_metrics(threshold, 0.5))
-            demo.main(str(photo))
-            assert share in capsys.readouterr().out
-        (trained / "report/leaderboard.json").write_text(json.dumps({"leader": "team", "model": "unet_paper"}))
-        assert best_variant("unet") == "unet"
-        (trained / "models/unet_paper.safetensors").touch()
-        assert best_variant("unet") == "unet_paper"
-
-    def test_mistakes_are_one_line(self, trained):
-        with pytest.raises(UserError, match=r"nowhere\.jpg: there is no such file"):
-            demo.main("nowhere.jpg")
-        (trained / "broken.jpg").write_bytes(b"no photo")
-        with pytest.raises(UserError, match=r"broken\.jpg: not a readable image"):
-            demo.main("broken.jpg")
-        (trained / "models/unet.safetensors").unlink()
-        with pytest.raises(UserError, match="run dvc repro, or dvc pull train@unet"):
-            demo.main("broken.jpg")
-
-    def test_names_do_not_collide(self):
-        photos = [Path(name) for name in ("a/x.png", "b/x.jpg", "y.png", "x-2.png", "c/x.png")]
-        masks = [files.mask.name for files in names(photos, Path("demo"))]
-        assert masks == ["x-mask.png", "x-3-mask.png", "y-mask.png", "x-2-mask.png", "x-4-mask.png"]

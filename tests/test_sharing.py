@@ -1,6 +1,8 @@
 """A team with a git server and a DVC remote: what one has made, another gets, and nothing is made twice."""
 
 import hashlib
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,18 +12,20 @@ import yaml
 
 from src.formats.model import load_model
 from src.predictor import load
-from tests.conftest import ROOT, VARIANTS, Project, copy_finished, identify
+from tests.conftest import ROOT, VARIANTS, Project, copy_finished, identify, ran
 from tests.s3_server import KEYS, S3Server
 
 MODEL = "models/residual_unet.safetensors"  # the release
 WRITTEN = ("data", "models", "plots", "report", "submissions")
+AFTER_SCORING = ("evaluate", "gallery", "submit")
+AFTER_TRAINING = ("predict", *AFTER_SCORING)
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())
 
 
 def made(project: Project, *folders: str) -> list[Path]:
-    """Every file in `folders`; models/starters left out, which is in git."""
+    """Every file in `folders`; those left out that are in git: models/starters, and the files `none`."""
     files = [path for folder in folders for path in (project.root / folder).rglob("*") if path.is_file()]
-    return [path for path in files if path.parent.name != "starters"]
+    return [path for path in files if path.parent.name != "starters" and path.name != "none"]
 
 
 def digests(project: Project, *folders: str) -> dict[str, str]:
@@ -60,8 +64,8 @@ class Team:
         return project
 
 
-def make_team(finished: Path, folder: Path, secrets: dict[str, str], url: str, **settings: str) -> Team:
-    ana, git = copy_finished(finished, folder / "ana"), folder / "team.git"
+def make_team(ana: Project, secrets: dict[str, str], url: str, **settings: str) -> Team:
+    git = ana.root.with_name("team.git")
     ana.run("git", "clone", "--quiet", "--bare", ".", str(git))
     ana.run("git", "remote", "add", "origin", str(git))
     ana.run("dvc", "remote", "add", "--default", "team", url)
@@ -84,18 +88,26 @@ def server():
 @pytest.fixture(scope="module")
 def s3_team(finished, server, tmp_path_factory):
     url = f"{server.url}/person"
-    return make_team(finished, tmp_path_factory.mktemp("s3"), KEYS, url, endpointurl=server.endpoint)
+    ana = copy_finished(finished, tmp_path_factory.mktemp("s3") / "ana")
+    return make_team(ana, KEYS, url, endpointurl=server.endpoint)
 
 
 @pytest.fixture(scope="module")
 def folder_team(finished, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("folder")
-    return make_team(finished, folder, {}, str(folder / "remote"))
+    ana = copy_finished(finished, tmp_path_factory.mktemp("folder") / "ana")
+    ana.set(ensembles={"team": ["unet", "unet", "residual_unet"]})
+    ana.repro()
+    ana.commit("ensemble")
+    return make_team(ana, {}, str(ana.root.with_name("remote")))
+
+
+@pytest.fixture
+def clone(folder_team, tmp_path) -> Project:
+    return folder_team.clone(tmp_path / "clone")
 
 
 class TestPull:
-    def test_one_model_comes_alone_and_everything_comes_whole(self, folder_team, tmp_path):
-        clone = folder_team.clone(tmp_path / "clone")
+    def test_one_model_comes_alone_and_everything_comes_whole(self, folder_team, clone):
         clone.run("dvc", "pull", MODEL)
         assert set(digests(clone, *WRITTEN)) == {"data/split.csv", MODEL}
         assert cached(clone) == md5s(clone, "models") <= md5s(folder_team.ana, "models")
@@ -154,6 +166,71 @@ class TestReproInAFreshClone:
         assert not (carla.root / "data/downloaded.zip").exists()
 
 
+def of_each(stages, variants) -> set[str]:
+    return {f"{stage}@{variant}" for stage in stages for variant in variants}
+
+
+@pytest.mark.parametrize(
+    ("changes", "trained", "scored_again"),
+    [
+        ({"postprocess__threshold": 0.45}, [], VARIANTS),
+        pytest.param({"variants": [*VARIANTS, "leaky_unet"]}, ["leaky_unet"], [], marks=pytest.mark.slow),
+        pytest.param({"release": "unet"}, [], [], marks=pytest.mark.slow),
+    ],
+    ids=["postprocess", "one variant more", "release"],
+)
+def test_only_what_a_change_concerns_is_trained_and_the_report_is_made(clone, changes, trained, scored_again):
+    clone.set(**changes)
+    stages = set(clone.repro("--pull", "--allow-missing"))
+    assert {stage for stage in stages if stage.startswith("train@")} == of_each(["train"], trained)
+    assert of_each(["predict"], trained) | of_each(["evaluate"], scored_again) | {"report"} <= stages
+    follow = of_each(AFTER_TRAINING, trained) | of_each(AFTER_SCORING, scored_again)
+    assert stages <= of_each(["train"], trained) | follow | {"ensemble@team", "report", "release"}
+    assert not (clone.root / "data/downloaded.zip").exists()
+    page = (clone.root / "report/index.html").read_text()
+    for variant in yaml.safe_load((clone.root / "params.yaml").read_text())["variants"]:
+        assert f'<a href="gallery/{variant}.html">' in page
+    assert clone.repro("--allow-missing", "--dry") == []
+
+
+@pytest.mark.slow
+def test_one_experiment_on_one_variant_leaves_the_others_where_they_are(clone):
+    target = ["-n", "edge", "-S", "loss=combined_edge", "evaluate@unet"]
+    result = clone.run("dvc", "exp", "run", "--pull", "--allow-missing", *target)
+    assert ran(result.stdout) == ["train@unet", "predict@unet", "evaluate@unet"]
+    assert "edge" in clone.run("dvc", "exp", "list").stdout
+    assert set(yaml.safe_load(clone.run("dvc", "metrics", "diff", "--json").stdout)) == {"metrics/unet.json"}
+    back = re.search(r"go back to the last commit \| `(.*?)`", (ROOT / "README.md").read_text())
+    clone.run("sh", "-c", back[1])
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["download", "prepare", "split", "describe", "ensemble@team", "report", "release"]
+    + [f"{stage}@unet" for stage in ("train", *AFTER_TRAINING)],
+)
+def test_a_stage_needs_nothing_but_what_it_declares(folder_team, tmp_path, name):
+    """In a folder that holds its deps and params.yaml, and nothing else, its command writes the same bytes."""
+    ana = folder_team.ana
+    stage = yaml.safe_load((ana.root / "dvc.lock").read_text())["stages"][name]
+    alone = Project(tmp_path)
+    (alone.root / ".dvc").mkdir()  # where checkpoints lie
+    (alone.root / ".dvc/config").write_text("[core]\nno_scm = true\n")
+    for path in ["params.yaml", *(dep["path"] for dep in stage["deps"])]:
+        source, target = ana.root / path, alone.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target, dirs_exist_ok=True) if source.is_dir() else shutil.copy(source, target)
+    for command in [stage["cmd"]] if isinstance(stage["cmd"], str) else stage["cmd"]:
+        alone.run(*command.split())
+    for out in stage["outs"]:
+        expected = ana.root / out["path"]
+        for file in [expected] if expected.is_file() else [f for f in expected.rglob("*") if f.is_file()]:
+            path = file.relative_to(ana.root)
+            assert (alone.root / path).read_bytes() == file.read_bytes(), path
+
+
 @pytest.mark.slow
 class TestArtifacts:
     def test_each_version_is_a_model_that_loads_anywhere(self, s3_team, ben, tmp_path, monkeypatch):
@@ -185,12 +262,9 @@ class TestContinuousIntegration:
     """The lines of the workflow, run as they stand."""
 
     def verify(self, project: Project):
-        (project.root / ".venv").mkdir(exist_ok=True)
-        (project.root / ".venv/requirements").touch()  # the environment is there: ours
-        return project.run("bash", "-ec", step("make verify"), check=False)
+        return project.with_environment().run("bash", "-ec", step("make verify"), check=False)
 
-    def test_a_clone_without_data_passes_and_is_left_as_it_was(self, folder_team, tmp_path):
-        clone = folder_team.clone(tmp_path / "clone")
+    def test_a_clone_without_data_passes_and_is_left_as_it_was(self, clone):
         result = self.verify(clone)
         assert (result.returncode, result.stdout) == (0, "dvc.lock is up to date\n")
         assert set(digests(clone, *WRITTEN)) == {"data/split.csv"}
@@ -199,8 +273,7 @@ class TestContinuousIntegration:
     @pytest.mark.parametrize(
         "data", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["without data", "with data"]
     )
-    def test_results_that_are_not_those_of_the_params_or_code_fail(self, folder_team, tmp_path, data):
-        clone = folder_team.clone(tmp_path / "clone")
+    def test_results_that_are_not_those_of_the_params_or_code_fail(self, clone, data):
         if data:  # then DVC's own dry run exits with 0
             clone.run("dvc", "pull")
         for file, old, new, stage in (
@@ -219,8 +292,7 @@ class TestContinuousIntegration:
             assert "error: a stage would run; run dvc repro and commit its results" in result.stdout
         assert self.verify(clone).returncode == 0
 
-    def test_where_dvc_itself_fails_it_says_so(self, folder_team, tmp_path):
-        clone = folder_team.clone(tmp_path / "clone")
+    def test_where_dvc_itself_fails_it_says_so(self, clone):
         with (clone.root / "dvc.lock").open("a") as lock:
             lock.write("<<<<<<< HEAD\n  train@unet:\n=======\n")
         result = self.verify(clone)
@@ -238,11 +310,3 @@ class TestContinuousIntegration:
         assert [cell.strip() for cell in header.split("|")[3:5]] == ["origin/main", "workspace"]
         assert "| metrics/unet.json " in report
         assert (tmp_path / "summary.md").read_text() == report
-
-    def test_only_the_job_that_comments_may_write_and_forks_do_not_reach_that(self):
-        assert WORKFLOW["permissions"] == {"contents": "read"}
-        assert "permissions" not in WORKFLOW["jobs"]["test"]
-        assert WORKFLOW["jobs"]["metrics"]["permissions"] == {"contents": "read", "pull-requests": "write"}
-        for step in WORKFLOW["jobs"]["metrics"]["steps"]:
-            if "gh pr" in step.get("run", ""):
-                assert step["if"] == "github.event.pull_request.head.repo.full_name == github.repository"

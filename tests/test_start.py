@@ -13,9 +13,8 @@ from safetensors import safe_open
 from src.errors import UserError
 from src.formats.model import load_model, save_model
 from src.formats.raw import RAW
-from src.models import build
 from stages.train import __main__ as train
-from tests.conftest import Project, copy_finished
+from tests.conftest import Project
 
 STARTER = "models/starters/unet.safetensors"
 
@@ -30,9 +29,8 @@ def about(path: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def project(finished, tmp_path_factory) -> Project:
+def project(project) -> Project:
     """A finished project, and a starter that was made of its unet."""
-    project = copy_finished(finished, tmp_path_factory.mktemp("start") / "project")
     project.tool("starter", "unet")
     project.commit("starter")
     return project
@@ -162,22 +160,3 @@ class TestDemo:
         assert theirs.startswith(
             f"{path.relative_to(clone.root)} is used; on 2 holdout photos residual_unet has Dice 0.000"
         )
-
-    def test_a_model_can_be_named(self, clone):
-        assert "unet.safetensors is used, as asked" in self.demo(clone, "--model", STARTER)
-        result = clone.tool("demo", "--model", "residual_unet", "me.png", check=False)
-        assert result.returncode == 1
-        assert result.stderr.startswith("error: there is no model models/residual_unet.safetensors; name a variant")
-
-
-def test_a_pretrained_model_of_three_folds_starts_from_its_first(project, tmp_path):
-    arguments = about(project.root / STARTER)["arguments"]
-    torch.manual_seed(0)
-    members = [build("unet", arguments).state_dict() for _ in range(3)]
-    path = project.root / "three.safetensors"
-    save_model(path, members, {"variant": "unet", "arguments": arguments})
-    project.set(start="three.safetensors", cpu__train__learning_rate=1e-7, cpu__train__ema_decay=0.0)
-    project.stage("train", "unet")
-    trained = weights_in(project.root / "models/unet.safetensors")
-    name = next(name for name, tensor in trained.items() if name.endswith("weight") and tensor.ndim == 4)
-    torch.testing.assert_close(trained[name], members[0][name], rtol=1e-3, atol=1e-5)

@@ -10,8 +10,8 @@ import yaml
 
 from src.errors import UserError
 from src.formats.epochs import EPOCHS, add_epoch, read_epochs
-from tests.conftest import copy_finished
-from tests.test_experiments import processes, run_queue, wait_until
+from tests.conftest import wait_until
+from tests.test_experiments import run_queue
 from tools.study.plan import Study, read_study
 from tools.study.tables import difference
 
@@ -31,8 +31,7 @@ STUDY = {
 
 
 @pytest.fixture(scope="module")
-def project(finished, tmp_path_factory):
-    project = copy_finished(finished, tmp_path_factory.mktemp("study") / "project")
+def project(project):
     yield project
     project.run("dvc", "queue", "stop", "--kill")
 
@@ -71,7 +70,7 @@ def test_a_study_runs_through_the_queue_and_becomes_tables(project):
 
     # An experiment that has changed is another one, though the old one is still there.
     project.run("dvc", "queue", "stop")
-    wait_until(lambda: not processes(project))  # a worker that is still there may have the queue locked
+    wait_until(lambda: not project.processes())  # a worker that is still there may have the queue locked
     changed = STUDY["experiments"] | {"gray": {"variant": "unet", "changes": ["models.unet.dropout=0.3"]}}
     write(project, STUDY | {"experiments": changed})
     assert "1 of 3 experiments" in project.tool("study", "study.yaml", "--tables").stdout

@@ -5,7 +5,7 @@ from typing import Any
 
 from src.errors import UserError
 from src.files import check_file
-from src.formats.metadata import model_path
+from src.formats.metadata import MODELS, model_path
 from src.formats.metrics import METRICS, read_metrics
 from src.models import known_variants
 from src.params import Name, read_params
@@ -16,12 +16,12 @@ from src.release.facts import release_facts
 def find_model(name: str | Path, device: str = "auto", **changes: Any) -> Predictor:
     """The model `name`, with `changes` to its metadata.
 
-    A variant's file does not hold how to predict and at which threshold: that comes from params.yaml and its metrics.
-    Raises UserError if there is no such model.
+    The file of a variant that was trained here does not hold how to predict and at which threshold: that comes from
+    params.yaml and its metrics. Any other file speaks for itself. Raises UserError if there is no such model.
     """
     path = find_file(name)
-    facts = known_here(path.stem) if path == model_path(path.stem) else {}
-    return load(path, device, **facts | changes)
+    ours = path.stem in known_variants() and path.parent.resolve() == MODELS.resolve()
+    return load(path, device, **(known_here(path.stem) if ours else {}) | changes)
 
 
 def find_file(name: str | Path) -> Path:

@@ -150,11 +150,6 @@ def status() -> dict[str, list[dict[str, dict[str, object]] | str]]:
         time.sleep(TRY_AGAIN)
 
 
-def stages() -> dict[str, dict[str, object]]:
-    """The stages of dvc.yaml, in its order."""
-    return yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
-
-
 def run(jobs: Jobs, number: int | None) -> None:
     """The whole pipeline; raises UserError that names what failed."""
     definitions = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]

@@ -96,7 +96,10 @@ def write(lock: dict[str, Any]) -> None:
 
 
 def git(*arguments: str, check: bool = True) -> str:
-    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise UserError("git is not installed, or not on PATH") from None
     if check and result.returncode:
         raise UserError(f"git {arguments[0]} failed: {result.stderr.strip()}")
     return result.stdout

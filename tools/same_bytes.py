@@ -24,12 +24,20 @@ def main() -> None:
     if committed is None:
         print(f"the last commit has no {LOCK} to compare with; commit this run, and later ones are compared with it")
         return
-    print(verdict(stages(committed), stages(LOCK.read_text())))
+    ours = stages(LOCK.read_text())
+    outs = {name: [Path(out["path"]) for out in stage.get("outs", [])] for name, stage in ours.items()}
+    if missing := [name for name, paths in outs.items() if not all(path.exists() for path in paths)]:
+        print(f"{len(missing)} of {len(ours)} stages, such as {missing[0]}, have no results here; dvc repro makes them")
+        return
+    print(verdict(stages(committed), ours))
 
 
 def stages(lock: str) -> dict[str, Any]:
-    """What dvc.lock says of each stage."""
-    return yaml.safe_load(lock)["stages"]
+    """What dvc.lock says of each stage; raises UserError if it is no such file."""
+    try:
+        return dict(yaml.safe_load(lock)["stages"])
+    except (LookupError, TypeError, ValueError, yaml.YAMLError):
+        raise UserError(f"{LOCK} is damaged; git checkout {LOCK} brings it back") from None
 
 
 def verdict(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
@@ -62,9 +70,11 @@ def moved() -> str:
 
 
 def show(path: Path) -> str | None:
-    """`path` as the last commit has it; None if it has none, or this is no git repository."""
-    found = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, text=True, check=False)
-    return found.stdout if found.returncode == 0 else None
+    """`path` as the last commit has it; None if it has none, or this is no git repository, or git is not installed."""
+    try:
+        return subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, text=True, check=True).stdout
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def name_of_file(path: Path) -> str:
     """What the export of a model file is called: no two files have the same name, nor one that of a variant."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", path.stem):
         raise UserError(f"{path}: a name of letters, digits, _, . and - is needed for its folder; rename the file")
-    if path.parent == MODELS:
+    if path.parent.resolve() == MODELS.resolve():
         return path.stem
     with path.open("rb") as file:
         return f"{path.stem}-{hashlib.file_digest(file, 'sha256').hexdigest()[:8]}"
