@@ -4,6 +4,7 @@ Once with a single dep and out per stage, and once with the deps, params and out
 costs to know exactly what has to run again.
 """
 
+import argparse
 import shutil
 import tempfile
 from functools import partial
@@ -19,6 +20,7 @@ BOUND = 1.5
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m benchmarks.nothing", description=__doc__.splitlines()[0]).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         ours = finished_project(Path(folder, "ours"))
         alike = alike_project(Path(folder, "alike"), ours)

@@ -25,6 +25,7 @@ from src.sources import kaggle
 from tests.conftest import ROOT, Project, copy_project, ran, write_raw
 from tests.kaggle_server import CUT, SECRETS, USER, KaggleServer, Kernel, assert_no_secret, the_error, use_server
 from tools.kaggle_run import home, kernel
+from tools.kaggle_run.__main__ import all_overrides
 
 SLUG = "people-2025"
 START = """\
@@ -457,3 +458,16 @@ def test_the_photos_of_a_kernel_are_read_where_kaggle_mounts_them(tmp_path, monk
     divided = kaggle.fetch(public, tmp_path / "scratch")
     assert len(list((divided / "test/images").iterdir())) == 4
     assert len(list((people / "images").iterdir())) == 20, "what is mounted stays"
+
+
+@pytest.mark.parametrize(
+    ("given", "variants", "said"),
+    [
+        ([], ["u2net", "unet"], ["variants=[u2net,unet]", "release=u2net"]),  # the committed release is not trained
+        (["release=unet"], ["u2net", "unet"], ["release=unet", "variants=[u2net,unet]"]),
+        ([], ["residual_unet"], ["variants=[residual_unet]"]),
+    ],
+)
+def test_a_run_of_some_variants_releases_one_of_them(monkeypatch, given, variants, said):
+    monkeypatch.chdir(ROOT)
+    assert all_overrides(given, variants) == ["source=kaggle", *said]
