@@ -81,7 +81,7 @@ def test_the_model_file_says_what_made_it(project):
     assert (about["loss"], about["final_loss"]) == ({"bce_dice": params["losses"]["bce_dice"]}, None)
     assert about["augment"] == params["augment"]
     assert (about["seed"], about["start"], about["device"]) == (42, None, "cpu, threads: 1")
-    assert about["precision"] == "32-true"
+    assert about["precision"] == best_precision("cpu")
     assert about["versions"]["torch"] == importlib.metadata.version("torch")
     curve = project.root / f"plots/training/{variant}/plots/metrics/val/dice.tsv"
     (member,) = about["members"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from src.compute import Runtime
+from src.compute import Runtime, best_precision
 from src.errors import UserError
 from src.formats.model import load_model
 from src.formats.prepared import PHOTOS
@@ -60,7 +60,7 @@ class TestFolds:
         assert np.abs(maps(project, "unet", "holdout") - mean).max() <= 1
 
     def predicted(self, model, photos, params):
-        return predict(Runtime(torch.device("cpu")), model.eval(), photos, params, "")
+        return predict(Runtime(torch.device("cpu"), best_precision("cpu")), model.eval(), photos, params, "")
 
     def test_the_folds_leave_the_holdout_alone_and_differ_in_val(self, project):
         rows = split_of(project)

@@ -21,6 +21,7 @@ def trained(project, **environment):
 
 def test_the_kernels_that_a_cpu_would_choose_change_no_byte(new_project):
     project = new_project()
+    project.set(compute__portable=True)
     project.repro("split")
     here, metadata = trained(project)
     assert metadata["precision"] == "32-true"
