@@ -391,7 +391,8 @@ def test_what_is_sent_holds_the_commit_and_no_secret(bench):
     sent = set(bench.home.run(*clone, "ls-files").stdout.split())
     assert {"dvc.yaml", "src/models/unet.py", "tools/jobs.py", "requirements.txt", "models/starters/none"} <= sent
     kinds = {path.suffix for path in map(Path, sent) if path.parts[0] in ("src", "stages", "tools")}
-    assert kinds <= {".py", ".html", ".css", ".js"} and not sent & {*secrets, "kaggle.json", ".dvc/config", "dvc.lock"}
+    assert kinds <= {".py", ".html", ".css", ".js", ".md"}
+    assert not sent & {*secrets, "kaggle.json", ".dvc/config", "dvc.lock"}
     assert not any(path.startswith(("docs", "tests", "benchmarks", "metrics")) for path in sent)
     assert "not committed" not in (bench.kaggle / "sent/src/models/unet.py").read_text()
     (settings,) = re.findall(r"(?m)^SETTINGS = '(.*)'$", text)

@@ -1,5 +1,7 @@
 """prepare: photos and masks at the working size, as arrays, with a row of facts per photo."""
 
+from contextlib import closing
+
 from src.errors import run_main
 from src.formats.prepared import write_labelled, write_test
 from src.formats.raw import read_raw
@@ -13,8 +15,11 @@ def main() -> None:
     size, max_megapixels = read_params("image_size", ImageSize), read_params("max_megapixels", Megapixels)
     traits = read_params("traits", TraitParams)
     raw = read_raw()
-    write_labelled(prepare_labelled(raw, size, max_megapixels, traits))
-    write_test(prepare_test(raw, size, max_megapixels, traits))
+    # Closed here, whatever goes wrong: else Python may close them in one of their own threads.
+    with closing(prepare_labelled(raw, size, max_megapixels, traits)) as labelled:
+        write_labelled(labelled)
+    with closing(prepare_test(raw, size, max_megapixels, traits)) as test:
+        write_test(test)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 def prepare_labelled(
     raw: RawFolder[Path] | RawFolder[zipfile.Path], size: int, max_megapixels: int, traits: TraitParams
-) -> Iterator[Prepared]:
+) -> Generator[Prepared, None, None]:
     """The labelled photos, `size` x `size`, with their masks, in order."""
     pairs = list(zip(raw.photos, raw.masks, strict=True))
     return _each("labelled", partial(_labelled, size=size, max_megapixels=max_megapixels, traits=traits), pairs)
@@ -31,7 +31,7 @@ def prepare_labelled(
 
 def prepare_test(
     raw: RawFolder[Path] | RawFolder[zipfile.Path], size: int, max_megapixels: int, traits: TraitParams
-) -> Iterator[Prepared]:
+) -> Generator[Prepared, None, None]:
     """The test photos, `size` x `size`, in order."""
     return _each("test", partial(_test, size=size, max_megapixels=max_megapixels, traits=traits), raw.tests)
 
@@ -56,7 +56,7 @@ def _row(path: ImageFile, photo: np.ndarray) -> dict[str, object]:
     return {"id": path.stem, "file": path.name, "height": photo.shape[0], "width": photo.shape[1]}
 
 
-def _each(what: str, work: Callable[[T], Prepared], items: Sequence[T]) -> Iterator[Prepared]:
+def _each(what: str, work: Callable[[T], Prepared], items: Sequence[T]) -> Generator[Prepared, None, None]:
     """`work` over all `items` in order; a bad file does not hide the next ones: all of them are named at the end."""
 
     def attempt(item: T) -> Prepared | UserError:

@@ -18,7 +18,7 @@ from src.sources.kaggle import cache_folder
 
 # Nothing else is sent, since it could hold a secret, as .dvc/config can: the address of a remote may have a password.
 SENT = re.compile(
-    r"(src|stages|tools)/([\w-]+/)*[\w-]+\.(py|html|css|js)"
+    r"(src|stages|tools)/([\w-]+/)*[\w-]+\.(py|html|css|js|md)"
     r"|(dvc|params)\.yaml|requirements\.txt|\.dvcignore|\.gitignore|\.dvc/\.gitignore"
 )
 MADE = ("dvc.lock", "metrics", "data/split.csv", "submissions")  # a run writes these; they may differ from the commit
@@ -151,12 +151,12 @@ def set_params(run: Run) -> None:
     except Exception as error:  # Hydra, OmegaConf and ruamel.yaml have errors of their own
         said = " ".join(str(error.__cause__ or error).split())
         raise UserError(f"-S: {said}; it takes one value for each key, and make check names the keys") from None
+    if run.params()["source"] == "local":
+        raise UserError("source is local, and photos of your own are not at Kaggle; docs/kaggle.md says what works")
     command = [sys.executable, "-m", "tools.check"]
     done = subprocess.run(command, cwd=run.project, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(done.stderr.strip().removeprefix("error: ") or "tools.check failed")
-    if run.params()["source"] == "local":
-        raise UserError("source is local, and photos of your own are not at Kaggle; docs/kaggle.md says what works")
 
 
 def script(run: Run, bundled: bool) -> str:
