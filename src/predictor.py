@@ -6,7 +6,7 @@
 `photo` is uint8 RGB (H, W, 3) of any size, and `mask` bool (H, W).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -72,10 +72,7 @@ class Predictor:
 
         A list of them for a list of photos. Raises ValueError for anything that is no such photo.
         """
-        photos = _as_list(photo)
-        sized = zip(self.maps(photos), photos, strict=True)
-        found = [upsample(one, *shown.shape[:2]) / np.float32(255) for one, shown in sized]
-        return found[0] if photos is not photo else found
+        return self._each(photo, lambda probability, shape: upsample(probability, *shape) / np.float32(255))
 
     @overload
     def mask(self, photo: np.ndarray) -> np.ndarray: ...
@@ -86,9 +83,14 @@ class Predictor:
 
         A list of them for a list of photos. Raises ValueError for anything that is no such photo.
         """
-        photos = _as_list(photo)
-        found = [self.clean_mask(*pair) for pair in zip(self.maps(photos), (p.shape[:2] for p in photos), strict=True)]
-        return found[0] if photos is not photo else found
+        return self._each(photo, self.clean_mask)
+
+    def _each(
+        self, photo: np.ndarray | Sequence[np.ndarray], finish: Callable[[np.ndarray, tuple[int, ...]], np.ndarray]
+    ) -> np.ndarray | list[np.ndarray]:
+        photos = [photo] if isinstance(photo, np.ndarray) else photo
+        found = [finish(one, shown.shape[:2]) for one, shown in zip(self.maps(photos), photos, strict=True)]
+        return found[0] if isinstance(photo, np.ndarray) else found
 
     def maps(self, photos: Sequence[np.ndarray]) -> np.ndarray:
         """Probability maps of `photos` at the model's own size: uint8 (N, S, S); 255 is certainly person."""
@@ -102,7 +104,3 @@ class Predictor:
     def clean_mask(self, probability: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """The mask, bool of `shape` (H, W), that a map, uint8 (S, S), of `maps` means."""
         return final_mask(probability, shape, self.threshold, self.postprocess) > 0
-
-
-def _as_list(photo: np.ndarray | Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-    return [photo] if isinstance(photo, np.ndarray) else photo
