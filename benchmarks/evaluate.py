@@ -17,7 +17,7 @@ from src.postprocess import PostprocessParams
 from src.sources.synthetic import Params, fetch
 from stages.evaluate.summary import score_photos, summarise
 from stages.evaluate.threshold import best_threshold, threshold_curve
-from stages.submit.rows import submission
+from stages.submit.__main__ import submission
 
 PHOTOS, SIZE = 128, 800
 BOUND_MS = 15.0
@@ -33,9 +33,12 @@ def main() -> None:
         for trait in ("small", "cut", "grey", "glare"):
             rows[trait] = False
         maps = uncertain_maps(masks)
-        prepared.write_labelled(
-            prepared.Prepared(a_map, {"file": path.name}, a_map, prepared.pack(mask))
-            for a_map, path, mask in zip(maps, raw.photos, masks, strict=True)
+        prepared.write_prepared(
+            prepared.LABELLED,
+            (
+                prepared.Prepared(a_map, {"file": path.name}, a_map, np.packbits(mask))
+                for a_map, path, mask in zip(maps, raw.photos, masks, strict=True)
+            ),
         )
         native = prepared.NativeMasks(rows)
         milliseconds = []

@@ -16,7 +16,7 @@ import torch
 
 from benchmarks import in_turns, machine
 from src.errors import UserError, run_main
-from src.formats.model import MODELS
+from src.formats.metadata import MODELS
 from src.formats.prepared import LABELLED, read_photos
 from src.formats.raw import read_raw
 from src.formats.split import part_indices, read_split

@@ -12,7 +12,7 @@ import yaml
 from benchmarks import in_turns, machine, spread
 from src.formats.raw import list_raw
 from src.sources.synthetic import Params, fetch
-from stages.prepare.arrays import prepare_labelled, prepare_test
+from stages.prepare.arrays import prepare
 from stages.prepare.traits import TraitParams
 
 LABELLED, TEST, SIZE = 96, 32, 800
@@ -25,7 +25,7 @@ def main() -> None:
         raw = list_raw(fetch(Params(seed=0, labelled=LABELLED, test=TEST, size=SIZE, wild=0), Path(folder)))
 
         def ours() -> None:
-            for _ in chain(prepare_labelled(raw, 256, 100, traits), prepare_test(raw, 256, 100, traits)):
+            for _ in chain(prepare(raw.photos, raw.masks, 256, 100, traits), prepare(raw.tests, [], 256, 100, traits)):
                 pass
 
         def bound() -> None:

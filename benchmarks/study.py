@@ -30,8 +30,8 @@ from benchmarks.training import epoch_of
 from src.files import replacing
 from src.formats.curves import CURVES, TRAINING
 from src.formats.epochs import EPOCHS, read_epochs
+from src.formats.metadata import STARTERS
 from src.formats.metrics import METRICS
-from src.formats.model import STARTERS
 
 NEEDED = (".dvcignore", "dvc.yaml", "params.yaml", "src", "stages", "tools", "models/starters")
 ENCODER_VARIANT, ENCODER = "efficientnet_unet", "tf_efficientnet_lite0"

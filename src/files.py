@@ -77,15 +77,16 @@ def read_holder(path: Path) -> str:
 
 
 def check_file(path: Path) -> None:
-    """Raises UserError if `path` is no regular file, or has a name that cannot be printed.
+    """Raises UserError if `path` is no regular file or has a name that cannot be printed; FileNotFoundError if it is
+    missing.
 
     Opening anything else may never end: a device gives bytes for ever, and a pipe waits for someone to write to it.
     """
     if not path.name.isprintable():
         raise UserError(f"{str(path)!r}: the name holds a control character or is not UTF-8; rename the file")
-    if not path.exists():
-        what = "a link to nothing" if path.is_symlink() else "missing"
-        raise UserError(f"{path} is {what}; replace it")
+    if path.is_symlink() and not path.exists():
+        raise UserError(f"{path} is a link to nothing; replace it")
+    path.stat()
     if not path.is_file():
         what = "a folder" if path.is_dir() else "a pipe or a device"
         raise UserError(f"{path} is {what}, not a file; remove it")

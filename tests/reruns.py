@@ -135,7 +135,7 @@ CHANGES = [
     comment("stages/train/trainer.py"),
     comment("src/inference.py"),
     comment("stages/evaluate/threshold.py"),
-    comment("stages/submit/rows.py"),
+    comment("stages/submit/__main__.py"),
     comment("stages/report/leaderboard.py"),
     comment("stages/report/report.html"),
     comment("tools/upload/hand_in.py"),

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from src import models
 from src.errors import UserError
-from src.formats.model import load_model, model_path, save_model
+from src.formats.metadata import model_path
+from src.formats.model import load_model, save_model
 from stages.evaluate import __main__ as evaluate
-from stages.gallery import __main__ as gallery
 from stages.predict import __main__ as predict
 from stages.submit import __main__ as submit
 from stages.train.checkpoint import Checkpoint, State
@@ -155,17 +155,6 @@ def test_metrics_that_were_edited_by_hand_or_hold_a_conflict(workspace, contents
     (workspace / "metrics/unet.json").write_text(contents)
     fails(lambda: submit.main("unet"), says=["metrics/unet.json", "not what evaluate wrote", "evaluate@unet"])
     assert not (workspace / "submissions").exists()
-
-
-def test_a_gallery_of_damaged_scores_or_pictures(workspace):
-    evaluate.main("unet")
-    gallery.main("unet")
-    folder = workspace / "plots/evaluation/unet/gallery"
-    picture = next(folder.glob("*.webp"))
-    picture.unlink()
-    fails(lambda: gallery.main("unet"), says=[picture.name, "evaluate@unet"])
-    edit(folder / "shots.csv", "0.", "x.")
-    fails(lambda: gallery.main("unet"), says=["shots.csv", "evaluate@unet"])
 
 
 def test_a_training_curve_that_was_damaged(workspace):

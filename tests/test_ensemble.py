@@ -15,7 +15,7 @@ from src.formats.model import load_model
 from src.formats.prepared import PHOTOS
 from src.formats.split import choose_folds, part_indices
 from src.inference import PredictParams, predict
-from stages.ensemble.mean import average
+from stages.ensemble.__main__ import average
 from stages.train.checkpoint import Checkpoint
 from tests.test_training import trainer
 from tools import check

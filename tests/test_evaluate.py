@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from src.bootstrap import interval
 from src.charts import histogram
-from src.dice import count, dice, iou, mean_iou
+from src.dice import boundary_iou, count, dice, iou, mean_iou
 from src.errors import UserError
 from src.formats import rle
 from src.formats.metrics import THRESHOLDS, read_metrics
@@ -26,11 +26,9 @@ from src.params import read_params
 from src.pictures import FALSE_ALARM, MISS, difference
 from src.postprocess import PostprocessParams, majority, threshold_mask
 from stages.evaluate import __main__ as evaluate
-from stages.evaluate.boundary import boundary_iou
-from stages.evaluate.choose_pictures import to_compare, to_show
+from stages.evaluate.pictures import to_compare, to_show
 from stages.evaluate.threshold import best_threshold, dice_by_threshold
 from stages.submit import __main__ as submit
-from stages.submit.rows import submission
 from tests.conftest import set_params
 from tests.workspace import PARTS, make_workspace
 
@@ -55,7 +53,9 @@ class TestHeadline:
         rows, indices = read_rows(LABELLED), part_indices(read_split(), "val")
         params = read_params("postprocess", PostprocessParams)
         maps = read_predictions("residual_unet", "val", expected=len(indices))
-        write_submission(submission(maps, rows.iloc[indices], metrics.threshold, params), COLUMNS, Path("val.csv"))
+        write_submission(
+            submit.submission(maps, rows.iloc[indices], metrics.threshold, params), COLUMNS, Path("val.csv")
+        )
         masks, scores = NativeMasks(rows), []
         for index, code in zip(indices, read_submission(Path("val.csv"))["encoded_pixels"], strict=True):
             target = masks[index]

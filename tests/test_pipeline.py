@@ -13,7 +13,7 @@ from tests.conftest import VARIANTS, ran
 class TestRepro:
     def test_a_clean_clone_runs_every_stage_once(self, first_run):
         stages = ["download", "prepare", "split", "describe", "report", "release"]
-        stages += [f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "gallery", "submit") for v in VARIANTS]
+        stages += [f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "submit") for v in VARIANTS]
         assert sorted(ran(first_run)) == sorted(stages)
 
     def test_kept_output_has_a_line_per_epoch_and_no_bar(self, first_run):
@@ -59,7 +59,7 @@ class TestRepro:
 
 
 def test_the_stages_after_predict_and_split_start_without_torch(project):
-    for stage in ("evaluate", "gallery", "submit", "split", "report"):
+    for stage in ("evaluate", "submit", "split", "report"):
         loaded = project.run(
             "python", "-c", f"import sys, stages.{stage}.__main__; print('torch' in sys.modules)"
         ).stdout

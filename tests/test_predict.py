@@ -7,7 +7,7 @@ from torch import nn
 
 from src.compute import Runtime
 from src.inference import PredictParams, predict
-from stages.predict.cost import measure
+from stages.predict.__main__ import measure
 
 
 class RedIsPerson(nn.Module):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from src.formats import prepared
-from src.formats.prepared import LABELLED, Prepared, pack, write_labelled
+from src.formats.prepared import LABELLED, MASKS, SOFT_MASKS, Prepared, write_prepared
 from stages.split.duplicates import duplicate_groups
 
 SIZE, COUNT = 96, 300
@@ -26,7 +26,7 @@ def items(count):
         height, width = mask(number).shape
         facts = {"id": str(number), "file": f"{number}.png", "height": height, "width": width, "coverage": 0.5}
         soft = photo(number)[..., 0]
-        yield Prepared(photo(number), facts | dict.fromkeys(prepared.TRAITS, False), soft, pack(mask(number)))
+        yield Prepared(photo(number), facts | dict.fromkeys(prepared.TRAITS, False), soft, np.packbits(mask(number)))
 
 
 def measured(work):
@@ -40,9 +40,9 @@ def measured(work):
 
 def test_photos_are_written_one_after_the_other_and_come_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _, peak = measured(lambda: write_labelled(items(COUNT)))
+    _, peak = measured(lambda: write_prepared(LABELLED, items(COUNT)))
     assert peak < COUNT * SIZE * SIZE * 3 / 4
-    photos, masks, soft = prepared.read_photos(LABELLED), prepared.read_masks(), prepared.read_soft_masks()
+    photos, masks, soft = prepared.read_photos(LABELLED), prepared.read_masks(MASKS), prepared.read_masks(SOFT_MASKS)
     native = prepared.NativeMasks(prepared.read_rows(LABELLED))
     assert len(photos) == len(masks) == len(soft) == COUNT
     for number in (0, 7, COUNT - 1):
@@ -54,7 +54,7 @@ def test_photos_are_written_one_after_the_other_and_come_back(tmp_path, monkeypa
 
 def test_what_stops_halfway_leaves_what_was_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_labelled(items(3))
+    write_prepared(LABELLED, items(3))
     before = {path: path.read_bytes() for path in LABELLED.iterdir()}
 
     def stopping():
@@ -62,7 +62,7 @@ def test_what_stops_halfway_leaves_what_was_there(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_labelled(stopping())
+        write_prepared(LABELLED, stopping())
     assert {path: path.read_bytes() for path in LABELLED.iterdir()} == before
 
 

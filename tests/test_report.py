@@ -9,12 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.formats.scores import Shot
 from src.page.render import render
 from stages.describe import __main__ as describe
 from stages.describe.facts import facts, suspects
 from stages.evaluate import __main__ as evaluate
-from stages.gallery import __main__ as gallery
 from stages.report import __main__ as report
 from stages.report.convergence import convergence
 from stages.report.leaderboard import headline, leaderboard
@@ -34,7 +32,6 @@ def pages(tmp_path_factory) -> Path:
         make_workspace(folder)
         for variant in VARIANTS:
             evaluate.main(variant)
-            gallery.main(variant)
         describe.main()
         report.main()
     return folder / "report"
@@ -90,7 +87,7 @@ class TestInTheBrowser:
             find(browser, f"button[data-filter={name}][value={value}]")[0].send_keys(" ")
 
         everything = len(shown())
-        assert everything == len(list((pages.parent / "plots/evaluation/unet_paper/gallery").glob("*.webp")))
+        assert everything == len(find(browser, ".shots img")) > 8
         press("trait", "cut")
         assert 0 < len(shown()) < everything
         assert all("cut" in shot.get_attribute("data-traits").split() for shot in shown())
@@ -171,8 +168,8 @@ class TestThePages:
         )
 
     def test_names_from_the_photos_cannot_become_markup(self):
-        shots = [(Shot("<i>", "worst", 0.5, "cut"), "data:")]
-        html = render(ROOT / "stages/gallery/gallery.html", variant="unet", shots=shots, traits={"cut"})
+        shot = {"id": "<i>", "kind": "worst", "dice": 0.5, "traits": ["cut"], "picture": "data:"}
+        html = render(ROOT / "stages/evaluate/gallery.html", variant="unet", shots=[shot])
         assert "photo &lt;i&gt;" in html
         assert "<i>" not in html
 

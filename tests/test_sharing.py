@@ -17,7 +17,7 @@ from tests.s3_server import KEYS, S3Server
 
 MODEL = "models/residual_unet.safetensors"  # the release
 WRITTEN = ("data", "models", "plots", "report", "submissions")
-AFTER_SCORING = ("evaluate", "gallery", "submit")
+AFTER_SCORING = ("evaluate", "submit")
 AFTER_TRAINING = ("predict", *AFTER_SCORING)
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())
 
@@ -147,7 +147,7 @@ def ben(s3_team, tmp_path_factory):
 @pytest.mark.slow
 class TestReproInAFreshClone:
     def test_another_loss_takes_the_prepared_photos_and_no_raw_one(self, s3_team, ben):
-        stages = {f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "gallery", "submit") for v in VARIANTS}
+        stages = {f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "submit") for v in VARIANTS}
         assert set(ben.ran) == stages | {"report", "release"}
         assert not (ben.root / "data/downloaded.zip").exists()
         fetched = cached(ben) & cached(s3_team.ana)
@@ -278,7 +278,7 @@ class TestContinuousIntegration:
             clone.run("dvc", "pull")
         for file, old, new, stage in (
             ("params.yaml", "loss: bce_dice", "loss: combined_edge", "train@unet"),
-            ("stages/submit/rows.py", '"""', '"""Changed. ', "submit@unet"),
+            ("stages/submit/__main__.py", '"""', '"""Changed. ', "submit@unet"),
             ("metrics/unet.json", '"dice": 0.', '"dice": 0.9', "evaluate@unet"),
         ):
             path = clone.root / file

@@ -9,7 +9,7 @@ import pandas as pd
 
 from src.formats.metrics import HEADLINE, Metrics, PartMetrics, TraitScore
 from src.formats.predictions import Cost, write_cost, write_predictions
-from src.formats.prepared import Prepared, pack, write_labelled, write_test
+from src.formats.prepared import LABELLED, TEST, Prepared, write_prepared
 from src.formats.split import SPLIT
 from tests.conftest import ROOT, photo_and_mask, set_params
 
@@ -36,12 +36,12 @@ def make_workspace(folder: Path) -> None:
         hard = {"grey": i % 6 == 0, "glare": False}
         if i < len(PARTS):
             row |= {"coverage": big.mean(), "small": i % 4 == 0, "cut": i % 5 == 0}
-            items.append(Prepared(photo, row | hard, 255 * mask, pack(big)))
+            items.append(Prepared(photo, row | hard, 255 * mask, np.packbits(big)))
         else:
             items.append(Prepared(photo, row | hard))
     n = len(PARTS)
-    write_labelled(items[:n])
-    write_test(items[n:])
+    write_prepared(LABELLED, items[:n])
+    write_prepared(TEST, items[n:])
     ids = [item.row["id"] for item in items[:n]]
     pd.DataFrame({"id": ids, "part": PARTS, "fold": FOLDS, "group": ["000", "000", *ids[2:]]}).to_csv(
         SPLIT, index=False

@@ -21,7 +21,7 @@ from src.losses import build_loss, known_losses
 from src.models import check_arguments, known_variants, model_class
 from src.params import ImageSize, Name, Seed, read_params
 from src.postprocess import PostprocessParams
-from stages.ensemble.mean import Ensembles
+from stages.ensemble.__main__ import Ensembles
 from stages.prepare.traits import TraitParams
 from stages.split.stratify import SplitParams
 from stages.train.augment import AugmentParams

@@ -3,19 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
 
 from src.errors import UserError
 from src.files import check_file, replacing
-
-# Of numpy, which reads an array's header as a Python literal.
-DAMAGED = (
-    *(ArithmeticError, EOFError, LookupError, MemoryError, RecursionError),
-    *(SyntaxError, TokenError, TypeError, ValueError),
-)
 
 
 def read_array(path: Path, shape: tuple[int | None, ...], again: str) -> np.ndarray:
@@ -24,12 +17,12 @@ def read_array(path: Path, shape: tuple[int | None, ...], again: str) -> np.ndar
     Raises UserError that ends in `again`, how to get it anew, if it is damaged or another array; FileNotFoundError if
     there is none.
     """
-    if not path.exists() and not path.is_symlink():
-        raise FileNotFoundError(2, "No such file", str(path))
     check_file(path)
     try:
         array = np.load(path, mmap_mode="r")
-    except DAMAGED as error:
+    except OSError:
+        raise
+    except Exception as error:  # numpy reads the header as a Python literal, in which anything can be wrong
         raise UserError(f"{path} is damaged ({' '.join(str(error).split())[:200]}); {again}") from None
     if (
         array.dtype != np.uint8

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, JsonValue, with_config
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from src.errors import UserError
-from src.formats.tensors import DamagedError, Groups, read_tensors
+from src.formats.tensors import Groups, read_tensors
 from src.params import FilterSize, ImageSize, Name, check_value
 
 MODELS = Path("models")
@@ -113,8 +113,6 @@ def read_model(path: Path) -> tuple[Groups, Metadata]:
 
     Raises UserError if it is damaged or no model file; FileNotFoundError if there is none.
     """
-    if not path.exists() and not path.is_symlink():
-        raise FileNotFoundError(2, "No such file", str(path))
     with blaming(path):
         groups, content = read_tensors(path)
         return groups, check_metadata(content)
@@ -128,5 +126,5 @@ def blaming(path: Path) -> Iterator[None]:
         again += f": dvc pull train@{path.stem}, or dvc repro -f -s train@{path.stem}"
     try:
         yield
-    except (DamagedError, UserError) as error:
+    except UserError as error:
         raise UserError(f"{path}: {error}; {again}") from None

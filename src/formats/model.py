@@ -13,12 +13,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from src.errors import UserError
-from src.formats.metadata import MODELS, STARTERS, Metadata, blaming, model_path, read_model
-from src.formats.tensors import DamagedError, Groups, write_tensors
+from src.formats.metadata import Metadata, blaming, read_model
+from src.formats.tensors import write_tensors
 from src.models import build, check_saved
 from src.models.blocks import FoldEnsemble
-
-__all__ = ["MODELS", "STARTERS", "is_model", "load_model", "model_path", "save_model"]
 
 
 def save_model(path: Path, members: list[dict[str, Tensor]], metadata: Mapping[str, Any]) -> None:
@@ -46,28 +44,21 @@ def load_model(path: Path) -> tuple[FoldEnsemble, Metadata]:
     Raises UserError if it is damaged or not one of this project's models; FileNotFoundError if there is none.
     """
     groups, metadata = read_model(path)
-    members = {number: _in_full(member) for number, member in groups.items()}
+    members = [groups[str(number)] for number in range(len(groups))]
+    for member in members:
+        member |= {name: tensor.float() for name, tensor in member.items() if tensor.dtype == torch.float16}
     with blaming(path):
         arguments = check_saved(metadata["variant"], metadata["arguments"], "metadata")
-        _check_weights(members, metadata["variant"], arguments)
+        with torch.device("meta"):  # takes no memory, whatever the file asks for
+            wanted = _shapes(build(metadata["variant"], arguments).state_dict())
+        if not members or any(_shapes(member) != wanted for member in members):
+            raise UserError("its weights are not those of the model that it names")
+        if not all(tensor.isfinite().all() for member in members for tensor in member.values()):
+            raise UserError("some of its weights are not numbers")
     models = [build(metadata["variant"], arguments) for _ in members]
-    for number, model in enumerate(models):
-        model.load_state_dict(members[str(number)])
+    for model, member in zip(models, members, strict=True):
+        model.load_state_dict(member)
     return FoldEnsemble(models).eval(), metadata
-
-
-def _check_weights(members: Groups, variant: str, arguments: dict[str, Any]) -> None:
-    """Raises DamagedError if `members` are not weights of that model, before any of its own memory is taken."""
-    with torch.device("meta"):  # takes no memory, whatever the file asks for
-        wanted = _shapes(build(variant, arguments).state_dict())
-    if not members or any(_shapes(members[str(number)]) != wanted for number in range(len(members))):
-        raise DamagedError("its weights are not those of the model that it names")
-    if not all(tensor.isfinite().all() for member in members.values() for tensor in member.values()):
-        raise DamagedError("some of its weights are not numbers")
-
-
-def _in_full(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
 
 
 def _shapes(tensors: dict[str, Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:

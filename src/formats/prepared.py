@@ -27,17 +27,17 @@ LABELLED = Path("data/prepared/labelled")
 TEST = Path("data/prepared/test")
 PHOTOS, MASKS, SOFT_MASKS = "photos.npy", "masks.npy", "soft_masks.npy"
 NATIVE_MASKS, ROWS = "native_masks.npy", "photos.csv"
-COLUMNS = {"id": str, "file": str, "height": int, "width": int}
 MAX_PIXELS = 1e9  # of a photo; max_megapixels allows no more
 AGAIN = "run dvc repro -f -s prepare"
-# Columns of photos.csv that say what makes a photo hard, and what people call them.
-TRAITS = ("small", "cut", "grey", "glare")  # src/page/traits.py has words for them
-MASK_COLUMNS = {"coverage": float} | dict.fromkeys(TRAITS, bool)
+# Columns that say what makes a photo hard; src/page/traits.py has words for them.
+TRAITS = ("small", "cut", "grey", "glare")
+COLUMNS = {"id": str, "file": str, "height": int, "width": int, "grey": bool, "glare": bool}
+MASK_COLUMNS = {"coverage": float, "small": bool, "cut": bool}
 
 
 class Prepared(NamedTuple):
     """A photo, uint8 (S, S, 3), its row of photos.csv, and if it is labelled its soft mask, uint8 (S, S), and its mask
-    at native size as `pack` gives it.
+    at native size as `np.packbits` gives it: ceil(H * W / 8) bytes, row by row.
     """
 
     photo: np.ndarray
@@ -46,18 +46,9 @@ class Prepared(NamedTuple):
     native_mask: np.ndarray | None = None
 
 
-def write_labelled(items: Iterable[Prepared]) -> None:
-    """Writes the labelled part, one photo after the other; masks.npy is made from the soft masks."""
-    _write(LABELLED, items, (SOFT_MASKS, MASKS, NATIVE_MASKS))
-
-
-def write_test(items: Iterable[Prepared]) -> None:
-    """Writes the test part, one photo after the other."""
-    _write(TEST, items, ())
-
-
-def _write(part: Path, items: Iterable[Prepared], masks: tuple[str, ...]) -> None:
-    rows = []
+def write_prepared(part: Path, items: Iterable[Prepared]) -> None:
+    """Writes LABELLED or TEST, one photo after the other; masks.npy is made from the soft masks."""
+    rows, masks = [], (SOFT_MASKS, MASKS, NATIVE_MASKS) if part == LABELLED else ()
     with ExitStack() as files:
         # The photos' is put into its place last: while the rest is half of it, nothing can read it.
         add = {name: files.enter_context(new_array(part / name)) for name in (PHOTOS, *masks)}
@@ -74,11 +65,7 @@ def _write(part: Path, items: Iterable[Prepared], masks: tuple[str, ...]) -> Non
 
 def read_rows(part: Path) -> pd.DataFrame:
     """photos.csv of LABELLED or TEST; `id` and `file` are strings, traits bool. Raises UserError if it is damaged."""
-    rows = (
-        read_table(part / ROWS, COLUMNS | MASK_COLUMNS, AGAIN)
-        if part == LABELLED
-        else read_table(part / ROWS, COLUMNS, AGAIN, optional=MASK_COLUMNS)
-    )
+    rows = read_table(part / ROWS, COLUMNS | (MASK_COLUMNS if part == LABELLED else {}), AGAIN)
     sizes = rows[["height", "width"]].astype(float)
     if rows["id"].duplicated().any() or (sizes < 1).to_numpy().any() or (sizes.prod(axis=1) > MAX_PIXELS).any():
         raise UserError(f"{part / ROWS}: an id stands twice, or a size is not that of a photo; {AGAIN}")
@@ -90,19 +77,9 @@ def read_photos(part: Path) -> np.ndarray:
     return read_array(part / PHOTOS, (None, None, None, 3), AGAIN)
 
 
-def read_masks() -> np.ndarray:
-    """The labelled masks at the working size, uint8 (N, S, S), values 0 and 1, memory-mapped."""
-    return read_array(LABELLED / MASKS, (None, None, None), AGAIN)
-
-
-def read_soft_masks() -> np.ndarray:
-    """The labelled soft masks at the working size, uint8 (N, S, S), values 0 to 255, memory-mapped."""
-    return read_array(LABELLED / SOFT_MASKS, (None, None, None), AGAIN)
-
-
-def pack(mask: np.ndarray) -> np.ndarray:
-    """`mask` (H, W; 0 and 1) as ceil(H * W / 8) bytes, row by row."""
-    return np.packbits(mask)
+def read_masks(name: str) -> np.ndarray:
+    """MASKS or SOFT_MASKS of the labelled photos, memory-mapped."""
+    return read_array(LABELLED / name, (None, None, None), AGAIN)
 
 
 class NativeMasks:

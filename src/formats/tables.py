@@ -7,7 +7,6 @@ import csv
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -16,19 +15,14 @@ from src.errors import UserError
 from src.files import check_file
 
 csv.field_size_limit(sys.maxsize)  # the code of a large mask is one cell
-BOOLEANS = {"True": True, "False": False}
 
 
-def read_table(
-    path: Path, columns: Mapping[str, type], again: str, optional: Mapping[str, type] = MappingProxyType({})
-) -> pd.DataFrame:
-    """The file as strings, but for `columns`, which it must have, and `optional` ones: they become int, float or bool.
+def read_table(path: Path, columns: Mapping[str, type], again: str) -> pd.DataFrame:
+    """The file as strings, but for `columns`, which it must have: they become int, float or bool.
 
     Numbers must be finite. Raises UserError that names the file and the first thing wrong with it, and ends in `again`:
     how to get it anew. Raises FileNotFoundError if there is none.
     """
-    if not path.exists() and not path.is_symlink():
-        raise FileNotFoundError(2, "No such file", str(path))
     check_file(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -43,7 +37,7 @@ def read_table(
     table = pd.DataFrame(rows, columns=header, dtype=str)
     if missing := [name for name in columns if name not in table]:
         raise UserError(f"{path}: the column {missing[0]} is missing; {again}")
-    for name, kind in {**{key: optional[key] for key in optional if key in table}, **columns}.items():
+    for name, kind in columns.items():
         try:
             table[name] = _convert(table[name], kind)
         except (ValueError, OverflowError):
@@ -53,13 +47,13 @@ def read_table(
 
 def _convert(cells: pd.Series, kind: type) -> pd.Series:
     """Raises ValueError or OverflowError if not every cell is a `kind`."""
+    if kind is str:
+        return cells
     if kind is bool:
-        if not cells.isin(list(BOOLEANS)).all():
+        if not cells.isin(["True", "False"]).all():
             raise ValueError
-        return cells.map(BOOLEANS).astype(bool)
-    if kind is float:
-        numbers = cells.astype(np.float64)
-        if not np.isfinite(numbers).all():
-            raise ValueError
-        return numbers
-    return cells.astype(np.int64) if kind is int else cells
+        return cells == "True"
+    numbers = cells.astype(np.int64 if kind is int else np.float64)
+    if not np.isfinite(numbers).all():
+        raise ValueError
+    return numbers

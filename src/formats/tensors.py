@@ -12,13 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from src.errors import UserError
 from src.files import check_file, replacing
 
 Groups = dict[str, dict[str, Tensor]]
-
-
-class DamagedError(Exception):
-    """The file is not what was written; the message says how one can tell."""
 
 
 def write_tensors(path: Path, groups: Groups, metadata: Mapping[str, Any]) -> None:
@@ -38,7 +35,7 @@ def write_tensors(path: Path, groups: Groups, metadata: Mapping[str, Any]) -> No
 
 
 def read_tensors(path: Path) -> tuple[Groups, dict[str, Any]]:
-    """The groups, on the CPU, and `metadata`; raises DamagedError if that is not what was written."""
+    """The groups, on the CPU, and `metadata`; raises UserError, how one can tell, if that is not what was written."""
     check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -46,14 +43,14 @@ def read_tensors(path: Path) -> tuple[Groups, dict[str, Any]]:
             written = metadata.pop("sha256")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no dict
             if _digest(tensors, metadata) != written:
-                raise DamagedError("its contents are not those of its checksum")
+                raise UserError("its contents are not those of its checksum")
             groups: Groups = defaultdict(dict)
             for key, tensor in tensors.items():
                 group, name = key.split(".", 1)
                 groups[group][name] = tensor
             return groups, metadata
     except (SafetensorError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise DamagedError("cut short, damaged, or not written by this version of the project") from error
+        raise UserError("cut short, damaged, or not written by this version of the project") from error
 
 
 def _digest(tensors: dict[str, Tensor], metadata: Mapping[str, Any]) -> str:

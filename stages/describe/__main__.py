@@ -4,7 +4,7 @@ from pathlib import Path
 
 from src.charts import bars, histogram
 from src.errors import run_main
-from src.formats.prepared import LABELLED, TEST, read_masks, read_photos, read_rows
+from src.formats.prepared import LABELLED, MASKS, TEST, read_masks, read_photos, read_rows
 from src.formats.split import read_split
 from src.page.render import data_uri, write_page
 from src.params import Name, read_params
@@ -19,7 +19,7 @@ def main() -> None:
     source = read_params("source", Name)
     traits = read_params("traits", dict)
     distance = read_params("split.duplicate_distance", int)
-    rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_masks()
+    rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_masks(MASKS)
     wrong = suspects(masks)
     shown = examples(rows, each=6)
     wanted = {index for indices in shown.values() for index in indices} | {s.position for s in wrong[:MAX_SUSPECTS]}

@@ -1,4 +1,11 @@
-"""evaluate VARIANT: its threshold, chosen on val, its metrics at the photos' own size, and what explains them."""
+"""evaluate VARIANT: its threshold, chosen on val, its metrics at the photos' own size, and what explains them.
+
+plots/evaluation/VARIANT/scores/photos.csv   every holdout and val photo: id, part, its scores and its pixels
+plots/evaluation/VARIANT/pictures/ID.jpg     the same few holdout photos for every variant, for `dvc plots diff`
+report/gallery/VARIANT.html                  the page of its worst, median and best holdout photos
+"""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +15,6 @@ from src.formats.curves import read_curves
 from src.formats.metrics import PARTS, Metrics, write_metrics
 from src.formats.predictions import read_cost, read_predictions
 from src.formats.prepared import LABELLED, NativeMasks, read_rows
-from src.formats.scores import write_scores
 from src.formats.split import part_indices, read_split
 from src.params import read_params
 from src.postprocess import AUTO, PostprocessParams, final_mask
@@ -40,9 +46,13 @@ def main(variant: str) -> None:
         target = masks[indices["holdout"][position]]
         return target, final_mask(maps["holdout"][position], target.shape, threshold, params)
 
-    draw(variant, rows.iloc[indices["holdout"]], scores["holdout"]["dice"], true_and_predicted)
-    ids = {part: rows[["id"]].iloc[indices[part]].reset_index(drop=True).assign(part=part) for part in PARTS}
-    write_scores(variant, pd.concat([pd.concat([ids[part], scores[part]], axis=1) for part in PARTS]))
+    folder = Path("plots/evaluation", variant)
+    draw(variant, folder / "pictures", rows.iloc[indices["holdout"]], scores["holdout"]["dice"], true_and_predicted)
+    (folder / "scores").mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        scores[part].insert(0, "id", rows["id"].to_numpy()[indices[part]])
+        scores[part].insert(1, "part", part)
+    pd.concat(scores.values()).to_csv(folder / "scores/photos.csv", index=False)
     write_metrics(variant, metrics)
 
 

@@ -7,11 +7,10 @@ import pandas as pd
 from tqdm.contrib.concurrent import thread_map
 
 from src.bootstrap import interval
-from src.dice import Counts, count, dice, iou, mean_iou, precision, recall
+from src.dice import Counts, boundary_iou, count, dice, iou, mean_iou, precision, recall
 from src.formats.metrics import HEADLINE, PartMetrics, TraitScore
 from src.formats.prepared import TRAITS, NativeMasks
 from src.postprocess import PostprocessParams, clean, threshold_mask, upsample
-from stages.evaluate.boundary import boundary_iou
 
 
 def score_photos(
@@ -22,8 +21,7 @@ def score_photos(
     `dice_raw` is before the clean-up, all else after it; the counts are pixels at the photo's own size.
     """
 
-    def score(pair: tuple[np.ndarray, int]) -> dict[str, float]:
-        probability, index = pair
+    def score(probability: np.ndarray, index: int) -> dict[str, float]:
         target = masks[index]
         raw = threshold_mask(upsample(probability, *target.shape), threshold)
         final = clean(raw, params)
@@ -38,9 +36,7 @@ def score_photos(
             **counts._asdict(),
         }
 
-    return pd.DataFrame(
-        thread_map(score, list(zip(maps, indices, strict=True)), desc="score", unit="photo", disable=None)
-    )
+    return pd.DataFrame(thread_map(score, maps, indices, desc="score", unit="photo", disable=None))
 
 
 def summarise(scores: pd.DataFrame, rows: pd.DataFrame) -> PartMetrics:

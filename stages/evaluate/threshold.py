@@ -20,13 +20,11 @@ from src.postprocess import upsample
 def threshold_curve(maps: np.ndarray, indices: Iterable[int], masks: NativeMasks) -> NDArray[np.float64]:
     """Mean Dice, float64 (255,), at each of THRESHOLDS, of maps (N, S, S) of the labelled photos at `indices`."""
 
-    def one(pair: tuple[np.ndarray, int]) -> NDArray[np.float64]:
-        target = masks[pair[1]]
-        return dice_by_threshold(upsample(pair[0], *target.shape), target)
+    def one(probability: np.ndarray, index: int) -> NDArray[np.float64]:
+        target = masks[index]
+        return dice_by_threshold(upsample(probability, *target.shape), target)
 
-    return np.mean(
-        thread_map(one, list(zip(maps, indices, strict=True)), desc="threshold", unit="photo", disable=None), axis=0
-    )
+    return np.mean(thread_map(one, maps, indices, desc="threshold", unit="photo", disable=None), axis=0)
 
 
 def dice_by_threshold(probability: np.ndarray, target: np.ndarray) -> NDArray[np.float64]:

@@ -7,15 +7,17 @@ if __name__ == "__main__":
     hold_arithmetic(read_params("compute", dict))  # before torch is loaded
 
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from src.compute import ComputeParams, explain_out_of_memory, one_device
 from src.errors import run_main
-from src.formats.model import load_model, model_path
-from src.formats.predictions import write_cost, write_predictions
+from src.formats.metadata import model_path
+from src.formats.model import load_model
+from src.formats.predictions import Cost, write_cost, write_predictions
 from src.formats.prepared import LABELLED, TEST, read_photos
 from src.formats.split import part_indices, read_split
 from src.inference import PredictParams, predict
-from stages.predict.cost import measure
 
 
 def main(variant: str) -> None:
@@ -33,6 +35,16 @@ def main(variant: str) -> None:
             maps = predict(runtime, chosen, these, params, f"{variant} {part}")
         write_predictions(variant, part, maps)
     write_cost(variant, measure(model, labelled.shape[1]))
+
+
+@torch.no_grad()
+def measure(model: nn.Module, size: int) -> Cost:
+    """The parameters of `model`, and the operations of its convolutions and matrix products for one photo of `size`
+    pixels squared, once, whatever `predict.mirror` and `predict.scale` say; a multiply-add is two."""
+    parameters = list(model.parameters())
+    with FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 3, size, size, dtype=torch.uint8, device=parameters[0].device))
+    return Cost(parameters=sum(p.numel() for p in parameters), gflop=round(counter.get_total_flops() / 1e9, 3))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 from contextlib import closing
 
 from src.errors import run_main
-from src.formats.prepared import write_labelled, write_test
+from src.formats.prepared import LABELLED, TEST, write_prepared
 from src.formats.raw import read_raw
 from src.images import Megapixels
 from src.params import ImageSize, read_params
-from stages.prepare.arrays import prepare_labelled, prepare_test
+from stages.prepare.arrays import prepare
 from stages.prepare.traits import TraitParams
 
 
@@ -15,11 +15,10 @@ def main() -> None:
     size, max_megapixels = read_params("image_size", ImageSize), read_params("max_megapixels", Megapixels)
     traits = read_params("traits", TraitParams)
     raw = read_raw()
-    # Closed here, whatever goes wrong: else Python may close them in one of their own threads.
-    with closing(prepare_labelled(raw, size, max_megapixels, traits)) as labelled:
-        write_labelled(labelled)
-    with closing(prepare_test(raw, size, max_megapixels, traits)) as test:
-        write_test(test)
+    for part, photos, masks in ((LABELLED, raw.photos, raw.masks), (TEST, raw.tests, [])):
+        # Closed here, whatever goes wrong: else Python may close its threads in one of their own.
+        with closing(prepare(photos, masks, size, max_megapixels, traits)) as items:
+            write_prepared(part, items)
 
 
 if __name__ == "__main__":

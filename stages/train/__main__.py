@@ -21,8 +21,9 @@ from src.compute import ComputeParams, explain_out_of_memory
 from src.errors import UserError, run_main
 from src.files import locked
 from src.formats.curves import CURVES, TRAINING
-from src.formats.model import model_path, save_model
-from src.formats.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_photos, read_soft_masks
+from src.formats.metadata import model_path
+from src.formats.model import save_model
+from src.formats.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_masks, read_photos
 from src.formats.split import SPLIT, Fold, choose_folds, read_split
 from src.losses import build_loss
 from stages.train.augment import Augment, AugmentParams
@@ -112,7 +113,7 @@ def describe(settings: Settings, fabric: Fabric) -> dict[str, Any]:
 
 def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
     """The best weights of one training, on the photos of `fold`; its curves and pictures go to `folder`."""
-    photos, masks = read_photos(LABELLED), read_soft_masks()
+    photos, masks = read_photos(LABELLED), read_masks(SOFT_MASKS)
     loss, final_loss = (build_loss(*next(iter(block.items()))) for block in (settings.loss, settings.final_loss))
     torch.manual_seed(seed_for(settings.seed))
     model = begin(settings.variant, settings.arguments, settings.start)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from src.errors import UserError
-from src.formats.tensors import DamagedError, Groups, read_tensors, write_tensors
+from src.formats.tensors import Groups, read_tensors, write_tensors
 
 
 def checkpoint_folder() -> Path:
@@ -85,7 +85,7 @@ class Checkpoint:
         try:
             groups, about = read_tensors(self.path)
             reason = "" if about.get("run") == self.key else "it is that of another run"
-        except (DamagedError, UserError) as error:
+        except UserError as error:
             reason = str(error)
         if reason:
             print(f"warning: {self.path} is damaged ({reason}); training starts from the beginning", file=sys.stderr)

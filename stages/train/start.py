@@ -7,7 +7,8 @@ from typing import Any
 from src import models
 from src.errors import UserError
 from src.files import check_file
-from src.formats.model import STARTERS, is_model, load_model
+from src.formats.metadata import STARTERS
+from src.formats.model import is_model, load_model
 from src.models.blocks import SegmentationModel
 
 NONE = STARTERS / "none"  # `start` in params.yaml for random weights; DVC wants a path that exists

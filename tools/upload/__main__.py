@@ -74,10 +74,10 @@ def check(source: Path) -> tuple[float, str]:
     if not (TEST / "photos.csv").exists():
         raise UserError(f"{TEST / 'photos.csv'} is missing; run dvc repro prepare, or dvc pull prepare")
     check_submission(source, read_rows(TEST), read_params("submission", SubmissionParams).columns)
-    if Path(f"models/{variant}.safetensors").exists():  # a damaged model has made a damaged submission
-        from src.formats.model import load_model, model_path  # noqa: PLC0415  torch takes seconds to load
+    if (model := Path(f"models/{variant}.safetensors")).exists():  # a damaged model has made a damaged submission
+        from src.formats.model import load_model  # noqa: PLC0415  torch takes seconds to load
 
-        load_model(model_path(variant))
+        load_model(model)
     return dice, loss_behind(variant)
 
 
