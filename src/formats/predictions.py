@@ -48,11 +48,9 @@ def write_cost(variant: str, cost: Cost) -> None:
 
 
 def read_cost(variant: str) -> Cost:
-    """What is there; raises UserError if that is missing or damaged."""
+    """What is there; raises UserError if it is damaged."""
     path = PREDICTIONS / variant / "cost.json"
     try:
         return Cost.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; {AGAIN.format(variant)}") from None
     except ValidationError:
         raise UserError(f"{path} is damaged; {AGAIN.format(variant)}") from None

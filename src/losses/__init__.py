@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,8 +29,13 @@ def build_loss(name: str, arguments: object, key: str = "loss") -> Loss:
     function = getattr(importlib.import_module(f"src.losses.{name}"), name, None)
     if function is None:
         raise UserError(f"src/losses/{name}.py: the function {name} is missing; add it")
-    checked = check_value(f"losses.{name}", arguments, signature_schema(function, skip=("logits", "target")))
-    loss = partial(_in_float32, partial(function, **checked.model_dump()))
+    schema = signature_schema(function, skip=("logits", "target"))
+    checked = check_value(f"losses.{name}", arguments, schema).model_dump()
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        found: Tensor = function(logits.float(), target.float(), **checked)
+        return found
+
     if not _teaches(loss):
         raise UserError(f"params.yaml: losses.{name}: with these values nothing can be learned; raise a weight above 0")
     return loss
@@ -45,7 +49,3 @@ def _teaches(loss: Loss) -> bool:
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(loss(logits, target), logits, allow_unused=True)
     return gradient is not None and bool(gradient.isfinite().all() and gradient.any())
-
-
-def _in_float32(function: Callable[..., Tensor], logits: Tensor, target: Tensor) -> Tensor:
-    return function(logits.float(), target.float())

@@ -1,4 +1,4 @@
-"""describe: report/dataset.html and plots/dataset, what is in the photos before any model is trained."""
+"""describe: report/dataset.html and a contact sheet, what is in the photos before any model is trained."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from src.formats.split import read_split
 from src.page.render import data_uri, write_page
 from src.params import Name, read_params
 from src.pictures import encode, write_picture
-from stages.describe.facts import contact_sheet, examples, facts, suspects, tile
+from stages.describe.facts import contact_sheet, examples, facts, suspicion, tile
 
-PLOTS = Path("plots/dataset")
+CONTACT_SHEET = Path("plots/dataset/contact_sheet.jpg")
 MAX_SUSPECTS = 24
 
 
@@ -20,12 +20,12 @@ def main() -> None:
     traits = read_params("traits", dict)
     distance = read_params("split.duplicate_distance", int)
     rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_masks(MASKS)
-    wrong = suspects(masks)
-    shown = examples(rows, each=6)
-    wanted = {index for indices in shown.values() for index in indices} | {s.position for s in wrong[:MAX_SUSPECTS]}
+    wrong = [(index, why) for index, mask in enumerate(masks) if (why := suspicion(mask))]
+    examples_of = examples(rows, each=6)
+    shown = sorted(set().union(*examples_of.values()))
     tiles = {
         index: tile(photos[index], masks[index], int(rows["height"][index]), int(rows["width"][index]))
-        for index in sorted(wanted)
+        for index in [*shown, *(index for index, _ in wrong[:MAX_SUSPECTS])]
     }
     coverage = histogram(rows["coverage"].to_numpy(), "coverage")
     page = write_page(
@@ -36,14 +36,12 @@ def main() -> None:
         distance=distance,
         facts=facts(rows, read_rows(TEST), read_split(list(rows["id"]))),
         coverage=bars("coverage", coverage, x_label="share of the photo that is person"),
-        shown={kind: [(rows["id"][i], rows["coverage"][i], i) for i in indices] for kind, indices in shown.items()},
-        suspects=[(rows["file"][suspect.position], suspect.why, suspect.position) for suspect in wrong[:MAX_SUSPECTS]],
+        shown={kind: rows.loc[found, ["id", "coverage"]].to_records() for kind, found in examples_of.items()},
+        suspects=[(rows["file"][index], why, index) for index, why in wrong[:MAX_SUSPECTS]],
         suspect_count=len(wrong),
         tiles={index: data_uri(encode(picture, ".webp")) for index, picture in tiles.items()},
     )
-    PLOTS.mkdir(parents=True, exist_ok=True)
-    coverage.to_csv(PLOTS / "coverage.tsv", sep="\t", index=False)
-    write_picture(contact_sheet([tiles[i] for i in sorted(set().union(*shown.values()))]), PLOTS / "contact_sheet.jpg")
+    write_picture(contact_sheet([tiles[index] for index in shown]), CONTACT_SHEET)
     print(f"{page}: {len(rows)} labelled photos, {len(wrong)} suspicious masks")
 
 

@@ -1,6 +1,6 @@
 """What is in the photos, before any model: counts, sizes, coverage, hard cases, copies, and labels that look wrong."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,19 +17,10 @@ HUGS = 0.6  # share of the photo's border that is called person: more likely an 
 BOX = 0.97  # share of its bounding box that a mask fills: a drawn rectangle, not an outline
 
 
-class Suspect(NamedTuple):
-    """A labelled photo, by position, whose mask may be wrong, and why."""
-
-    position: int
-    why: str
-
-
-def suspects(masks: np.ndarray) -> list[Suspect]:
-    """The masks, uint8 (N, S, S) with values 0 and 1, that are empty, nearly full, hug the frame or fill a box."""
-    return [Suspect(index, why) for index, mask in enumerate(masks) if (why := _why(mask))]
-
-
-def _why(mask: np.ndarray) -> str:
+def suspicion(mask: np.ndarray) -> str:
+    """Why `mask`, uint8 (S, S) with values 0 and 1, may be wrong: it is empty, nearly full, hugs the frame or fills a
+    box; "" if it is none of these.
+    """
     covered = int(np.count_nonzero(mask))
     if not covered:
         return "empty: nobody is marked"
@@ -45,22 +36,33 @@ def _why(mask: np.ndarray) -> str:
 
 
 def facts(labelled: pd.DataFrame, test: pd.DataFrame, split: pd.DataFrame) -> dict[str, Any]:
-    """The figures of the page: photos, sizes and traits per part, and coverage and groups of near-duplicates."""
+    """The figures of the page: how many photos each part has, and how many with each trait where that is known; sizes,
+    coverage, and groups of near-duplicates.
+    """
     parts = {part: labelled[(split["part"] == part).to_numpy()] for part in ("train", "val", "holdout")}
     parts |= {"all labelled": labelled, "test": test}
+    both = pd.concat([labelled, test])
+    sizes = both["width"].astype(str) + " x " + both["height"].astype(str)
     copies = split.groupby("group")["id"].apply(list)
     return {
-        "parts": [{"name": name, "photos": len(rows), "traits": _shares(rows)} for name, rows in parts.items()],
-        "sizes": _sizes(labelled, test),
+        "parts": {
+            name: {"photos": len(rows)} | {trait: int(rows[trait].sum()) for trait in TRAITS if trait in rows}
+            for name, rows in parts.items()
+        },
+        "sizes": list(sizes.value_counts().items()),
         "coverage": labelled["coverage"].describe()[["min", "25%", "50%", "75%", "max"]].to_dict(),
         "copies": [ids for ids in copies if len(ids) > 1],
     }
 
 
 def examples(rows: pd.DataFrame, each: int) -> dict[str, list[int]]:
-    """Positions of photos to show: `each` at even steps through all, then as many of every trait."""
-    shown = {"any": _spread(np.arange(len(rows)), 2 * each)}
-    return shown | {trait: _spread(np.flatnonzero(rows[trait]), each) for trait in TRAITS}
+    """Positions of photos to show, at even steps: twice `each` of "any" kind, and `each` of every trait."""
+    shown = {}
+    for kind in ("any", *TRAITS):
+        having = np.flatnonzero(rows[kind]) if kind in TRAITS else np.arange(len(rows))
+        count = min(each if kind in TRAITS else 2 * each, len(having))
+        shown[kind] = having[np.linspace(0, len(having) - 1, count).round().astype(int)].tolist()
+    return shown
 
 
 def tile(photo: np.ndarray, mask: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -76,25 +78,7 @@ def tile(photo: np.ndarray, mask: np.ndarray, height: int, width: int) -> np.nda
 
 def contact_sheet(tiles: list[np.ndarray], columns: int = 8) -> np.ndarray:
     """The tiles in rows, each in the middle of a square on white, as one RGB picture."""
-    squares = []
-    for picture in tiles:
-        room = [((TILE - side) // 2, (TILE - side + 1) // 2) for side in picture.shape[:2]]
-        squares.append(np.pad(picture, [*room, (0, 0)], constant_values=255))
+    rooms = [[((TILE - side) // 2, (TILE - side + 1) // 2) for side in picture.shape[:2]] for picture in tiles]
+    squares = [np.pad(one, [*room, (0, 0)], constant_values=255) for one, room in zip(tiles, rooms, strict=True)]
     rows = -(-len(tiles) // columns)
     return montage(squares, fill=[255] * 3, grid_shape=(rows, columns), channel_axis=-1)
-
-
-def _shares(rows: pd.DataFrame) -> dict[str, int | None]:
-    """How many photos have each trait; None where only a mask could tell."""
-    return {trait: int(rows[trait].sum()) if trait in rows else None for trait in TRAITS}
-
-
-def _sizes(labelled: pd.DataFrame, test: pd.DataFrame) -> list[tuple[str, int]]:
-    both = pd.concat([labelled, test])
-    sizes = both["width"].astype(str) + " x " + both["height"].astype(str)
-    return [(str(size), int(count)) for size, count in sizes.value_counts(sort=True).items()]
-
-
-def _spread(positions: np.ndarray, limit: int) -> list[int]:
-    steps = np.linspace(0, len(positions) - 1, min(limit, len(positions))).round().astype(int)
-    return [int(positions[step]) for step in steps]

@@ -27,14 +27,9 @@ class Convergence(NamedTuple):
 def convergence(curves: Mapping[str, Sequence[float]]) -> Convergence:
     """What the `curves` of a training say; see src/formats/curves.py."""
     dice, loss = (np.asarray(curves[name], np.float64) for name in ("val/dice_smoothed", "train/loss"))
-    best = int(np.argmax(dice))
-    return Convergence(dice, loss, best, _verdict(dice, loss, best))
-
-
-def _verdict(dice: NDArray[np.float64], loss: NDArray[np.float64], best: int) -> str:
-    last = len(dice) - 1
+    best, last, verdict = int(np.argmax(dice)), len(dice) - 1, "settled"
     if dice[best] - dice[last] >= FELL and loss[last] < loss[best]:
-        return "over-fitting"
-    if best >= 0.9 * last and dice[best] - dice[int(0.8 * last)] >= ROSE:
-        return "improving"
-    return "settled"
+        verdict = "over-fitting"
+    elif best >= 0.9 * last and dice[best] - dice[int(0.8 * last)] >= ROSE:
+        verdict = "improving"
+    return Convergence(dice, loss, best, verdict)

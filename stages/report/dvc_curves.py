@@ -3,7 +3,7 @@
 dvc.yaml draws one line per column, so a new variant needs no line there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,26 +11,19 @@ import pandas as pd
 from src.charts import histogram
 from src.formats.metrics import THRESHOLDS, Metrics
 
+TABLES: dict[str, tuple[str, Callable[[Metrics], pd.Series]]] = {  # the first column, and what the others hold
+    "val_dice": ("step", lambda metrics: pd.Series(metrics.curves["val/dice"])),
+    "training_loss": ("step", lambda metrics: pd.Series(metrics.curves["train/loss"])),
+    "threshold": ("threshold", lambda metrics: pd.Series(metrics.threshold_curve, THRESHOLDS)),
+    "holdout_dice": ("dice", lambda metrics: histogram(metrics.holdout.photo_dice, "dice").set_index("dice")["photos"]),
+}
+
 
 def write_curves(metrics: Mapping[str, Metrics], folder: Path) -> None:
     """Writes the tables of the variants in `metrics` to `folder`; a training that ended early leaves the rest of its
     column empty.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    histograms = {name: histogram(m.holdout.photo_dice, "dice").set_index("dice") for name, m in metrics.items()}
-    for name, table in {
-        "val_dice": _epochs("val/dice", metrics),
-        "training_loss": _epochs("train/loss", metrics),
-        "threshold": pd.DataFrame(
-            {variant: m.threshold_curve for variant, m in metrics.items()},
-            index=pd.Index(THRESHOLDS, name="threshold"),
-        ),
-        "holdout_dice": pd.DataFrame({variant: table["photos"] for variant, table in histograms.items()}),
-    }.items():
+    for name, (index, column) in TABLES.items():
+        table = pd.DataFrame({variant: column(known) for variant, known in metrics.items()}).rename_axis(index)
         table.to_csv(folder / f"{name}.tsv", sep="\t")
-
-
-def _epochs(name: str, metrics: Mapping[str, Metrics]) -> pd.DataFrame:
-    """A row per epoch (`step`, from 0), a column per variant."""
-    columns = {variant: pd.Series(m.curves[name]) for variant, m in metrics.items()}
-    return pd.DataFrame(columns).rename_axis("step")

@@ -1,7 +1,5 @@
 """Everything the report shows, gathered from the metrics."""
 
-from typing import NamedTuple
-
 import numpy as np
 from markupsafe import Markup
 
@@ -11,13 +9,6 @@ from stages.report.convergence import Convergence
 from stages.report.leaderboard import Board
 
 PASS_MARK = 0.75  # of the competition
-
-
-class Cell(NamedTuple):
-    """Dice of the photos with a trait, and its warmth: 0 for the lowest of the table, 1 for the highest."""
-
-    dice: float
-    heat: float
 
 
 def charts(board: Board, metrics: dict[str, Metrics], learning: dict[str, Convergence]) -> dict[str, Markup]:
@@ -53,13 +44,15 @@ def histograms(board: Board, metrics: dict[str, Metrics]) -> dict[str, Markup]:
     return {name: bars(f"histogram-{name}", tables[name], place, small=True) for place, name in enumerate(names)}
 
 
-def trait_table(board: Board, metrics: dict[str, Metrics]) -> dict[str, list[Cell]]:
-    """For each variant a cell for all holdout photos, and one for each trait that any of them has."""
+def trait_table(board: Board, metrics: dict[str, Metrics]) -> dict[str, list[tuple[float, float]]]:
+    """For each variant a cell for all holdout photos, and one for each trait that any of them has: their Dice, and its
+    warmth, 0 for the lowest of the table and 1 for the highest.
+    """
     parts = {row.variant: metrics[row.variant].holdout for row in board.variants}
     table = {name: [part.dice, *(score.dice for score in part.traits.values())] for name, part in parts.items()}
     low, high = (limit(value for row in table.values() for value in row) for limit in (min, max))
     return {
-        name: [Cell(value, (value - low) / (high - low) if high > low else 1.0) for value in row]
+        name: [(value, (value - low) / (high - low) if high > low else 1.0) for value in row]
         for name, row in table.items()
     }
 
