@@ -34,6 +34,7 @@ def _odd_or_zero(value: int) -> int:
 
 
 Name = Annotated[str, AfterValidator(_plain_name)]  # of a variant, loss, source ...: also that of a file
+Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 ImageSize = Annotated[int, Field(ge=32, le=4096)]
 FilterSize = Annotated[int, Field(ge=0, le=255), AfterValidator(_odd_or_zero)]

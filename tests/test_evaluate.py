@@ -21,7 +21,7 @@ from src.formats.metrics import THRESHOLDS, read_metrics
 from src.formats.predictions import read_predictions
 from src.formats.prepared import LABELLED, TRAITS, NativeMasks, read_rows
 from src.formats.split import part_indices, read_split
-from src.formats.submission import read_submission, write_submission
+from src.formats.submission import read_submission
 from src.params import read_params
 from src.pictures import FALSE_ALARM, MISS, difference
 from src.postprocess import PostprocessParams, majority, threshold_mask
@@ -31,8 +31,6 @@ from stages.evaluate.threshold import best_threshold, dice_by_threshold
 from stages.submit import __main__ as submit
 from tests.conftest import set_params
 from tests.workspace import PARTS, make_workspace
-
-COLUMNS = ("id", "encoded_pixels")
 
 
 @pytest.fixture
@@ -53,9 +51,7 @@ class TestHeadline:
         rows, indices = read_rows(LABELLED), part_indices(read_split(), "val")
         params = read_params("postprocess", PostprocessParams)
         maps = read_predictions("residual_unet", "val", expected=len(indices))
-        write_submission(
-            submit.submission(maps, rows.iloc[indices], metrics.threshold, params), COLUMNS, Path("val.csv")
-        )
+        submit.submission(maps, rows.iloc[indices], metrics.threshold, params).to_csv("val.csv", index=False)
         masks, scores = NativeMasks(rows), []
         for index, code in zip(indices, read_submission(Path("val.csv"))["encoded_pixels"], strict=True):
             target = masks[index]

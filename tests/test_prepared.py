@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from src.formats import prepared
-from src.formats.prepared import LABELLED, MASKS, SOFT_MASKS, Prepared, write_prepared
+from src.formats.prepared import LABELLED, Prepared, write_prepared
 from stages.split.duplicates import duplicate_groups
 
 SIZE, COUNT = 96, 300
@@ -42,13 +42,12 @@ def test_photos_are_written_one_after_the_other_and_come_back(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     _, peak = measured(lambda: write_prepared(LABELLED, items(COUNT)))
     assert peak < COUNT * SIZE * SIZE * 3 / 4
-    photos, masks, soft = prepared.read_photos(LABELLED), prepared.read_masks(MASKS), prepared.read_masks(SOFT_MASKS)
+    photos, soft = prepared.read_photos(LABELLED), prepared.read_soft_masks()
     native = prepared.NativeMasks(prepared.read_rows(LABELLED))
-    assert len(photos) == len(masks) == len(soft) == COUNT
+    assert len(photos) == len(soft) == COUNT
     for number in (0, 7, COUNT - 1):
         assert (photos[number] == photo(number)).all()
         assert (soft[number] == photo(number)[..., 0]).all()
-        assert (masks[number] == (photo(number)[..., 0] >= 128)).all()
         assert (native[number] == mask(number)).all()
 
 

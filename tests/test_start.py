@@ -1,6 +1,5 @@
 """Trainings that start from weights instead of chance, and the starter that comes with a clone."""
 
-import hashlib
 import json
 import shutil
 import zipfile
@@ -96,27 +95,6 @@ def test_what_does_not_fit_is_one_line(project, monkeypatch):
     assert "cut.safetensors is not a whole safetensors file" in error("unet", "cut.safetensors")
     project.set(start="nowhere.safetensors")
     assert "params.yaml: start: there is no file nowhere" in project.tool("check", check=False).stderr
-
-
-def test_a_file_that_is_replaced_during_the_training_is_one_line_and_no_model_is_written(project, monkeypatch):
-    monkeypatch.chdir(project.root)
-    project.set(start=STARTER)
-    whole, before, train_fold = (project.root / STARTER).read_bytes(), weights_hash(project), train.train_fold
-
-    def replaced(*arguments):
-        best = train_fold(*arguments)
-        (project.root / STARTER).write_bytes(whole[:-1])
-        return best
-
-    monkeypatch.setattr(train, "train_fold", replaced)
-    with pytest.raises(UserError, match=r"start: models/starters/unet.safetensors was replaced during the training"):
-        train.main("unet")
-    assert weights_hash(project) == before
-    project.run("git", "checkout", "--", STARTER)
-
-
-def weights_hash(project: Project) -> str:
-    return hashlib.sha256((project.root / "models/unet.safetensors").read_bytes()).hexdigest()
 
 
 class TestDemo:

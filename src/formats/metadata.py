@@ -10,12 +10,11 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 
 from src.errors import UserError
 from src.formats.tensors import Groups, read_tensors
-from src.params import FilterSize, ImageSize, Name, check_value
+from src.params import FilterSize, ImageSize, Name, Share, check_value
 
 MODELS = Path("models")
 STARTERS = MODELS / "starters"  # the models that git holds
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Scale = Annotated[float, Field(ge=0.5, le=4)]
 Text = Annotated[str, Field(max_length=20_000)]
 Settings = dict[str, JsonValue]

@@ -34,11 +34,7 @@ def write_predictions(variant: str, part: str, maps: np.ndarray) -> None:
 
 def read_predictions(variant: str, part: str, expected: int) -> np.ndarray:
     """The maps of one part, uint8 (N, S, S), memory-mapped; raises UserError if damaged or N is not `expected`."""
-    path, again = PREDICTIONS / variant / f"{part}.npy", AGAIN.format(variant)
-    maps = read_array(path, (expected, None, None), again)
-    if maps.shape[1] != maps.shape[2]:
-        raise UserError(f"{path}: maps of {maps.shape[1]} x {maps.shape[2]} are not square; {again}")
-    return maps
+    return read_array(PREDICTIONS / variant / f"{part}.npy", (expected, None, None), AGAIN.format(variant))
 
 
 def write_cost(variant: str, cost: Cost) -> None:

@@ -1,7 +1,6 @@
 """The format of data/prepared: what the rest of the pipeline knows of the photos, as arrays that can be memory-mapped.
 
     labelled/photos.npy        uint8 (N, S, S, 3), RGB
-    labelled/masks.npy         uint8 (N, S, S), values 0 and 1; 1: at least half of the pixel's area is person
     labelled/soft_masks.npy    uint8 (N, S, S), the share of the pixel's area that is person, 255 for all of it
     labelled/native_masks.npy  uint8, one dimension: the masks at native size, one bit per pixel, one after the other
     labelled/photos.csv        row i: id, file, height, width, coverage and the TRAITS of photo i
@@ -25,9 +24,7 @@ from src.formats.tables import read_table
 
 LABELLED = Path("data/prepared/labelled")
 TEST = Path("data/prepared/test")
-PHOTOS, MASKS, SOFT_MASKS = "photos.npy", "masks.npy", "soft_masks.npy"
-NATIVE_MASKS, ROWS = "native_masks.npy", "photos.csv"
-MAX_PIXELS = 1e9  # of a photo; max_megapixels allows no more
+PHOTOS, SOFT_MASKS, NATIVE_MASKS, ROWS = "photos.npy", "soft_masks.npy", "native_masks.npy", "photos.csv"
 AGAIN = "run dvc repro -f -s prepare"
 # Columns that say what makes a photo hard; src/page/traits.py has words for them.
 TRAITS = ("small", "cut", "grey", "glare")
@@ -47,8 +44,8 @@ class Prepared(NamedTuple):
 
 
 def write_prepared(part: Path, items: Iterable[Prepared]) -> None:
-    """Writes LABELLED or TEST, one photo after the other; masks.npy is made from the soft masks."""
-    rows, masks = [], (SOFT_MASKS, MASKS, NATIVE_MASKS) if part == LABELLED else ()
+    """Writes LABELLED or TEST, one photo after the other."""
+    rows, masks = [], (SOFT_MASKS, NATIVE_MASKS) if part == LABELLED else ()
     with ExitStack() as files:
         # The photos' is put into its place last: while the rest is half of it, nothing can read it.
         add = {name: files.enter_context(new_array(part / name)) for name in (PHOTOS, *masks)}
@@ -56,7 +53,6 @@ def write_prepared(part: Path, items: Iterable[Prepared]) -> None:
             add[PHOTOS](photo[None])
             if soft_mask is not None and native_mask is not None:
                 add[SOFT_MASKS](soft_mask[None])
-                add[MASKS](soft_mask[None] >> 7)  # 1 from 128 on
                 add[NATIVE_MASKS](native_mask)
             rows.append(row)
         (part / PHOTOS).unlink(missing_ok=True)
@@ -65,11 +61,7 @@ def write_prepared(part: Path, items: Iterable[Prepared]) -> None:
 
 def read_rows(part: Path) -> pd.DataFrame:
     """photos.csv of LABELLED or TEST; `id` and `file` are strings, traits bool. Raises UserError if it is damaged."""
-    rows = read_table(part / ROWS, COLUMNS | (MASK_COLUMNS if part == LABELLED else {}), AGAIN)
-    sizes = rows[["height", "width"]].astype(float)
-    if rows["id"].duplicated().any() or (sizes < 1).to_numpy().any() or (sizes.prod(axis=1) > MAX_PIXELS).any():
-        raise UserError(f"{part / ROWS}: an id stands twice, or a size is not that of a photo; {AGAIN}")
-    return rows
+    return read_table(part / ROWS, COLUMNS | (MASK_COLUMNS if part == LABELLED else {}), AGAIN)
 
 
 def read_photos(part: Path) -> np.ndarray:
@@ -77,9 +69,9 @@ def read_photos(part: Path) -> np.ndarray:
     return read_array(part / PHOTOS, (None, None, None, 3), AGAIN)
 
 
-def read_masks(name: str) -> np.ndarray:
-    """MASKS or SOFT_MASKS of the labelled photos, memory-mapped."""
-    return read_array(LABELLED / name, (None, None, None), AGAIN)
+def read_soft_masks() -> np.ndarray:
+    """soft_masks.npy, memory-mapped."""
+    return read_array(LABELLED / SOFT_MASKS, (None, None, None), AGAIN)
 
 
 class NativeMasks:

@@ -13,7 +13,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.errors import UserError
-from src.files import replacing
 from src.formats.tables import read_table
 
 SPLIT = Path("data/split.csv")
@@ -21,12 +20,6 @@ PARTS = ("train", "val", "holdout")
 HOLDOUT, SPARE = -1, -2  # in place of a fold's number
 NO_FOLD = {"holdout": HOLDOUT, "spare": SPARE}
 AGAIN = "run dvc repro -f -s split, or git checkout data/split.csv"
-
-
-def write_split(rows: pd.DataFrame) -> None:
-    """Writes data/split.csv."""
-    with replacing(SPLIT) as partial:
-        rows.to_csv(partial, index=False)
 
 
 def read_split(photos: int | Sequence[str] | None = None) -> pd.DataFrame:

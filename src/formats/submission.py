@@ -1,13 +1,11 @@
 """The competition's CSV: a header, then a row per test photo: its file name with the extension, its mask encoded."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 from pydantic import AfterValidator, Field
 
-from src.files import replacing
 from src.formats.tables import read_table
 from src.params import Section
 
@@ -28,12 +26,6 @@ class SubmissionParams(Section):
         Field(min_length=2, max_length=2),
         AfterValidator(_differ),
     ]
-
-
-def write_submission(rows: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
-    """Writes `rows`, a photo's name and its encoded mask in each, under the header `columns`."""
-    with replacing(path) as partial:
-        rows.to_csv(partial, index=False, header=list(columns))
 
 
 def read_submission(path: Path) -> pd.DataFrame:

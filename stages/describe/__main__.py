@@ -4,7 +4,7 @@ from pathlib import Path
 
 from src.charts import bars, histogram
 from src.errors import run_main
-from src.formats.prepared import LABELLED, MASKS, TEST, read_masks, read_photos, read_rows
+from src.formats.prepared import LABELLED, TEST, read_photos, read_rows, read_soft_masks
 from src.formats.split import read_split
 from src.page.render import data_uri, write_page
 from src.params import Name, read_params
@@ -19,12 +19,12 @@ def main() -> None:
     source = read_params("source", Name)
     traits = read_params("traits", dict)
     distance = read_params("split.duplicate_distance", int)
-    rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_masks(MASKS)
-    wrong = [(index, why) for index, mask in enumerate(masks) if (why := suspicion(mask))]
+    rows, photos, masks = read_rows(LABELLED), read_photos(LABELLED), read_soft_masks()
+    wrong = [(index, why) for index, mask in enumerate(masks) if (why := suspicion(mask >> 7))]
     examples_of = examples(rows, each=6)
     shown = sorted(set().union(*examples_of.values()))
     tiles = {
-        index: tile(photos[index], masks[index], int(rows["height"][index]), int(rows["width"][index]))
+        index: tile(photos[index], masks[index] >> 7, int(rows["height"][index]), int(rows["width"][index]))
         for index in [*shown, *(index for index, _ in wrong[:MAX_SUSPECTS])]
     }
     coverage = histogram(rows["coverage"].to_numpy(), "coverage")

@@ -6,9 +6,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from src.params import Section
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from src.params import Section, Share
 
 
 class TraitParams(Section):

@@ -5,11 +5,12 @@ import pandas as pd
 from tqdm.contrib.concurrent import thread_map
 
 from src.errors import run_main
+from src.files import replacing
 from src.formats.metrics import read_metrics
 from src.formats.predictions import read_predictions
 from src.formats.prepared import TEST, read_rows
 from src.formats.rle import encode
-from src.formats.submission import SUBMISSIONS, SubmissionParams, write_submission
+from src.formats.submission import SUBMISSIONS, SubmissionParams
 from src.params import read_params
 from src.postprocess import PostprocessParams, final_mask
 
@@ -20,7 +21,8 @@ def main(variant: str) -> None:
     threshold = read_metrics(variant).threshold
     rows = read_rows(TEST)
     maps = read_predictions(variant, "test", expected=len(rows))
-    write_submission(submission(maps, rows, threshold, params), columns, SUBMISSIONS / f"{variant}.csv")
+    with replacing(SUBMISSIONS / f"{variant}.csv") as partial:
+        submission(maps, rows, threshold, params).to_csv(partial, index=False, header=columns)
 
 
 def submission(maps: np.ndarray, rows: pd.DataFrame, threshold: float, params: PostprocessParams) -> pd.DataFrame:

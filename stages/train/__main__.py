@@ -23,7 +23,7 @@ from src.files import locked
 from src.formats.curves import CURVES, TRAINING
 from src.formats.metadata import model_path
 from src.formats.model import save_model
-from src.formats.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_masks, read_photos
+from src.formats.prepared import LABELLED, PHOTOS, SOFT_MASKS, read_photos, read_soft_masks
 from src.formats.split import SPLIT, Fold, choose_folds, read_split
 from src.losses import build_loss
 from stages.train.augment import Augment, AugmentParams
@@ -32,7 +32,7 @@ from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, hash
 from stages.train.launch import compile_in_place, device_name, launch, precision_name
 from stages.train.logger import Logger
 from stages.train.schedule import TrainParams
-from stages.train.start import begin, check_start, check_unchanged, described
+from stages.train.start import begin, check_start, described
 from stages.train.trainer import Best, Trainer
 
 LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "segmentation-models-pytorch", "timm")
@@ -113,7 +113,7 @@ def describe(settings: Settings, fabric: Fabric) -> dict[str, Any]:
 
 def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
     """The best weights of one training, on the photos of `fold`; its curves and pictures go to `folder`."""
-    photos, masks = read_photos(LABELLED), read_masks(SOFT_MASKS)
+    photos, masks = read_photos(LABELLED), read_soft_masks()
     loss, final_loss = (build_loss(*next(iter(block.items()))) for block in (settings.loss, settings.final_loss))
     torch.manual_seed(seed_for(settings.seed))
     model = begin(settings.variant, settings.arguments, settings.start)
@@ -165,7 +165,6 @@ def main(variant: str) -> None:
             again = "interrupted; start the same command again to go on from the last checkpoint"
             raise UserError(again) from None
         if writes:
-            check_unchanged(settings.start, metadata["start"])
             found = zip(folds, best, strict=True)
             members = [{"fold": f.number, "best_epoch": b.epoch, "val_dice": b.dice} for f, b in found]
             save_model(model_path(variant), [b.weights for b in best], metadata | {"members": members})

@@ -31,7 +31,8 @@ class PhotoBatches:
     ) -> None:
         self.photos, self.masks, self.indices, self.device = photos, masks, indices, device
         size = len(indices) * (photos[0].nbytes + masks[0].nbytes) if len(indices) else 0
-        self.resident = fits(size, device) if resident is None else resident
+        fits = device.type == "cuda" and size <= SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]
+        self.resident = fits if resident is None else resident
         if self.resident:
             self.held = self._fetch(torch.arange(len(indices)))
 
@@ -83,11 +84,6 @@ class PhotoBatches:
         if self.device.type == "cuda" and not self.resident:
             photos, masks = photos.pin_memory(), masks.pin_memory()
         return photos.to(self.device, non_blocking=True), masks.to(self.device, non_blocking=True)
-
-
-def fits(size: int, device: torch.device) -> bool:
-    """Whether `size` bytes of photos are to be held on `device`."""
-    return device.type == "cuda" and size <= SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]
 
 
 def seed_for(*key: int) -> int:

@@ -6,7 +6,6 @@ from typing import Any
 
 from src import models
 from src.errors import UserError
-from src.files import check_file
 from src.formats.metadata import STARTERS
 from src.formats.model import is_model, load_model
 from src.models.blocks import SegmentationModel
@@ -21,7 +20,6 @@ def check_start(path: Path) -> None:
     if not path.is_file():
         wrong = f"{path} is a folder" if path.is_dir() else f"there is no file {path}"
         raise UserError(f"params.yaml: start: {wrong}; name a model file, or {NONE} for random weights")
-    check_file(path)
 
 
 def described(path: Path) -> dict[str, str] | None:
@@ -30,13 +28,6 @@ def described(path: Path) -> dict[str, str] | None:
         return None
     with path.open("rb") as file:
         return {"file": str(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def check_unchanged(path: Path, before: dict[str, str] | None) -> None:
-    """Raises UserError if the file is no longer the one that `described` told of as `before`."""
-    check_start(path)
-    if described(path) != before:
-        raise UserError(f"params.yaml: start: {path} was replaced during the training; run the same command again")
 
 
 def begin(variant: str, arguments: dict[str, Any], path: Path) -> SegmentationModel:
