@@ -1,6 +1,6 @@
 """From photos at the size that a model was trained on to probability maps at that size.
 
-Apart from src/predictor.py, which goes on to masks, so that a change to the clean-up predicts nothing again.
+Apart from src/predictor.py, which goes on to masks: a change to the clean-up predicts nothing again.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,7 @@ class PredictParams(Section):
 
 
 def predict(runtime: Runtime, model: nn.Module, photos: np.ndarray, params: PredictParams, name: str) -> np.ndarray:
-    """Probability maps, uint8 (N, H, W), of `photos`, uint8 RGB (N, H, W, 3); 255 is certainly person.
-
-    A progress bar says `name`; there is none if that is empty.
-    """
+    """Probability maps, uint8 (N, H, W), of `photos`, uint8 RGB (N, H, W, 3). A progress bar says `name`, if any."""
     maps = np.empty(photos.shape[:3], dtype=np.uint8)
     with (
         tqdm(total=len(photos), desc=name, unit="photo", disable=None if name else True) as bar,
@@ -38,9 +35,7 @@ def predict(runtime: Runtime, model: nn.Module, photos: np.ndarray, params: Pred
         runtime.autocast(),
     ):
         for start in range(0, len(photos), params.batch_size):
-            part = np.array(
-                photos[start : start + params.batch_size]
-            )  # a copy: torch cannot use a read-only memory map
+            part = np.array(photos[start : start + params.batch_size])  # a copy: torch refuses a read-only memory map
             batch = torch.from_numpy(part).to(runtime.device).permute(0, 3, 1, 2)
             maps[start : start + len(part)] = probability(model, batch, params).cpu().numpy()
             bar.update(len(part))

@@ -61,9 +61,7 @@ def clean(mask: np.ndarray, params: PostprocessParams) -> np.ndarray:
 
 
 def majority(mask: np.ndarray, size: int) -> np.ndarray:
-    """`mask` (H, W; 0 and 1) where each pixel is what most pixels of the `size` x `size` around it are.
-
-    That is the median filter, but as a sum: OpenCV's own takes ten times as long beyond 5 x 5.
-    """
+    """`mask` (H, W; 0 and 1) where each pixel is what most of the `size` x `size` around it are: the median filter, but
+    as a sum, since OpenCV's own takes many times as long beyond 5 x 5."""
     person = cv2.boxFilter(mask, cv2.CV_16U, (size, size), normalize=False, borderType=cv2.BORDER_REPLICATE)
     return (person > size * size // 2).astype(np.uint8)

@@ -140,13 +140,7 @@ def test_a_file_of_an_earlier_stage_that_is_not_what_it_wrote(workspace, file, d
 
 
 @pytest.mark.parametrize(
-    "contents",
-    [
-        "",
-        "<<<<<<< HEAD\n{}",
-        '{"threshold": 9, "holdout": {"dice": 0.5}}',
-        '{"holdout": {"dice": 0.5}}',
-    ],
+    "contents", ["", "<<<<<<< HEAD\n{}", '{"threshold": 9, "holdout": {"dice": 0.5}}', '{"holdout": {"dice": 0.5}}']
 )
 def test_metrics_that_were_edited_by_hand_or_hold_a_conflict(workspace, contents):
     (workspace / "metrics").mkdir()

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from src.bootstrap import interval
 from src.charts import histogram
-from src.dice import boundary_iou, count, dice, iou, mean_iou
+from src.dice import boundary_iou, count, dice, iou, mean_iou, precision, recall
 from src.errors import UserError
 from src.formats import rle
 from src.formats.metrics import THRESHOLDS, read_metrics
@@ -40,6 +40,43 @@ def workspace(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+NOBODY = np.zeros((2, 4), np.uint8)
+LEFT = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], np.uint8)
+MIDDLE = np.array([[0, 1, 1, 0], [0, 1, 1, 0]], np.uint8)
+ALL = np.ones((2, 4), np.uint8)
+TOP_LEFT = np.array([[1, 1, 0, 0], [0, 0, 0, 0]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "target", "expected"),
+    [
+        (NOBODY, NOBODY, (1, 1, 1, 1, 1)),
+        (ALL, ALL, (1, 1, 1, 1, 1)),
+        (NOBODY, ALL, (0, 0, 1, 0, 0)),
+        (LEFT, NOBODY, (0, 0, 0, 1, 4 / 8 / 2)),
+        (NOBODY, LEFT, (0, 0, 1, 0, 4 / 8 / 2)),
+        (LEFT, LEFT, (1, 1, 1, 1, 1)),
+        (LEFT, MIDDLE, (2 * 2 / 8, 2 / 6, 2 / 4, 2 / 4, 2 / 6)),
+        (TOP_LEFT, LEFT, (2 * 2 / 6, 2 / 4, 1, 2 / 4, (2 / 4 + 4 / 6) / 2)),
+    ],
+)
+def test_scores_worked_by_hand(predicted, target, expected):
+    counts = count(predicted, target)
+    scores = (dice, iou, precision, recall, mean_iou)
+    assert tuple(score(counts) for score in scores) == pytest.approx(expected)
+
+
+@given(st.tuples(*[arrays(np.uint8, (5, 6), elements=st.integers(0, 1))] * 2))
+def test_dice_is_symmetric_and_the_harmonic_mean_of_precision_and_recall(pair):
+    predicted, target = pair
+    counts = count(predicted, target)
+    assert dice(counts) == dice(count(target, predicted))
+    p, r = precision(counts), recall(counts)
+    if predicted.any() and target.any():
+        assert dice(counts) == pytest.approx(2 * p * r / (p + r) if p + r else 0)
+        assert dice(counts) == pytest.approx(2 * iou(counts) / (1 + iou(counts)))
+
+
 class TestHeadline:
     @pytest.mark.parametrize("threshold", ["auto", 0.35])
     def test_val_dice_is_that_of_the_decoded_submission_of_those_photos(self, workspace, threshold):
@@ -61,17 +98,19 @@ class TestHeadline:
         at = int(np.argmin(np.abs(THRESHOLDS - metrics.threshold)))
         assert metrics.threshold_curve[at] == pytest.approx(metrics.val.dice_raw, abs=1e-3)
 
-    def test_submit_uses_the_threshold_that_evaluate_wrote(self, workspace):
+    def test_submit_uses_the_threshold_that_evaluate_wrote_and_the_columns_of_the_params(self, workspace):
         evaluate.main("unet")
         submit.main("unet")
         first = read_submission(Path("submissions/unet.csv"))
         path = workspace / "metrics/unet.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": 0.9}))
+        set_params(workspace, {"submission.columns": ["id", "rle"]})
         submit.main("unet")
-        assert list(read_submission(Path("submissions/unet.csv"))["encoded_pixels"]) != list(first["encoded_pixels"])
+        assert list(read_submission(Path("submissions/unet.csv"))["rle"]) != list(first["encoded_pixels"])
 
-    def test_it_is_the_mean_over_the_photos_that_are_on_record(self, workspace):
+    def test_it_is_the_mean_over_the_photos_on_record_and_of_all_their_pixels_taken_as_one_photo(self, workspace):
         evaluate.main("unet_paper")
+        rows = read_rows(LABELLED)
         table = pd.read_csv(workspace / "plots/evaluation/unet_paper/scores/photos.csv", dtype={"id": str})
         assert table["dice"].to_numpy() == pytest.approx(2 * table["iou"] / (1 + table["iou"]))
         p, r = table["precision"], table["recall"]
@@ -87,32 +126,16 @@ class TestHeadline:
             assert metrics.traits["small"].dice == pytest.approx(small.mean())
             assert metrics.traits["small"].photos == len(small)
             assert "glare" not in metrics.traits
-
-    def test_of_all_pixels_of_the_part_taken_as_one_photo(self, workspace):
-        evaluate.main("unet")
-        table = pd.read_csv(workspace / "plots/evaluation/unet/scores/photos.csv", dtype={"id": str})
-        pixels = table[table["part"] == "holdout"].sum(numeric_only=True)
-        both, neither = pixels["true_positive"], pixels["true_negative"]
-        wrong = pixels["false_positive"] + pixels["false_negative"]
-        rows = read_rows(LABELLED).iloc[part_indices(read_split(), "holdout")]
-        assert both + neither + wrong == (rows["height"] * rows["width"]).sum()
-        holdout = read_metrics("unet").holdout
-        person, background = both / (both + wrong), neither / (neither + wrong)
-        assert holdout.iou_dataset == pytest.approx(person, abs=1e-6)
-        assert holdout.dice_dataset == pytest.approx(2 * both / (2 * both + wrong), abs=1e-6)
-        assert holdout.miou_dataset == pytest.approx((person + background) / 2, abs=1e-6)
-        assert holdout.iou_dataset != holdout.iou, "that is the mean over photos"
-
-    def test_mean_iou_of_masks_without_a_person_or_without_background(self):
-        nobody, full = np.zeros((4, 4), np.uint8), np.ones((4, 4), np.uint8)
-        assert mean_iou(count(nobody, nobody)) == mean_iou(count(full, full)) == 1
-        assert mean_iou(count(nobody, full)) == iou(count(nobody, full)) == 0
-
-    def test_submit_writes_the_columns_that_the_params_name(self, workspace):
-        evaluate.main("unet")
-        set_params(workspace, {"submission.columns": ["id", "rle"]})
-        submit.main("unet")
-        assert Path("submissions/unet.csv").read_text().startswith("id,rle\n")
+            pixels = scores.sum(numeric_only=True)
+            both, neither = pixels["true_positive"], pixels["true_negative"]
+            wrong = pixels["false_positive"] + pixels["false_negative"]
+            photos = rows.iloc[part_indices(read_split(), part)]
+            assert both + neither + wrong == (photos["height"] * photos["width"]).sum()
+            person, background = both / (both + wrong), neither / (neither + wrong)
+            assert metrics.iou_dataset == pytest.approx(person, abs=1e-6)
+            assert metrics.dice_dataset == pytest.approx(2 * both / (2 * both + wrong), abs=1e-6)
+            assert metrics.miou_dataset == pytest.approx((person + background) / 2, abs=1e-6)
+            assert metrics.iou_dataset != metrics.iou, "that is the mean over photos"
 
     @pytest.mark.parametrize("columns", [["id"], ["id", "id"], ["id", "a,b"], ["id", "rle", "more"], "id"])
     def test_other_columns_are_refused_in_one_line(self, workspace, columns):
@@ -157,8 +180,7 @@ class TestBoundaryIou:
         assert boundary_iou(self.square(), self.square()) == 1
         # Rings of 36 pixels, one to the right of the other: they share 9 pixels above and 9 below.
         assert boundary_iou(self.square(5), self.square(6)) == pytest.approx(18 / 54)
-
-    def test_the_edge_of_the_photo_is_an_outline(self):
+        # The edge of the photo is an outline too.
         full, without_corner = np.ones((50, 50), np.uint8), np.ones((50, 50), np.uint8)
         without_corner[0, 0] = 0
         assert boundary_iou(full, without_corner) == pytest.approx((4 * 49 - 1) / (4 * 49 + 1))
@@ -177,18 +199,15 @@ class TestBoundaryIou:
         assert boundary_iou(*pair) == pytest.approx(expected)
 
 
-class TestInterval:
-    def test_it_is_scipys_percentile_bootstrap_and_the_same_every_time(self):
-        from scipy.stats import bootstrap  # noqa: PLC0415 - slow to import, and only this test needs it
+def test_the_interval_is_scipys_percentile_bootstrap_and_the_same_every_time():
+    from scipy.stats import bootstrap  # noqa: PLC0415 - slow to import, and only this test needs it
 
-        values = np.random.default_rng(0).beta(9, 2, 60)
-        theirs = bootstrap((values,), np.mean, method="percentile", rng=1).confidence_interval
-        assert interval(values) == pytest.approx(tuple(theirs), abs=0.004)
-        assert interval(values) == interval(values.copy())
-
-    def test_equal_or_single_values_have_no_spread(self):
-        assert interval(np.full(5, 0.7)) == (0.7, 0.7)
-        assert interval(np.array([0.4])) == (0.4, 0.4)
+    values = np.random.default_rng(0).beta(9, 2, 60)
+    theirs = bootstrap((values,), np.mean, method="percentile", rng=1).confidence_interval
+    assert interval(values) == pytest.approx(tuple(theirs), abs=0.004)
+    assert interval(values) == interval(values.copy())
+    assert interval(np.full(5, 0.7)) == (0.7, 0.7)
+    assert interval(np.array([0.4])) == (0.4, 0.4)
 
 
 class TestPictures:

@@ -28,12 +28,9 @@ def test_components_under_the_limit_go_and_the_others_stay_as_they_are():
     # The first of them is found first, whatever its size; background, the largest of all, is none of them.
     assert (clean(with_islands(36, 64), params) == with_islands(0, 64)).all()
     assert (clean(with_islands(36, 0), params) == 0).all()
-
-
-def test_pixels_that_touch_at_a_corner_are_one_component():
-    mask = np.zeros((20, 20), np.uint8)
-    mask[2:7, 2:7] = mask[7:12, 7:12] = 1
-    assert (clean(mask, OFF.model_copy(update={"min_component_px": 50})) == mask).all()
+    corners = np.zeros((20, 20), np.uint8)
+    corners[2:7, 2:7] = corners[7:12, 7:12] = 1  # they touch, and are one
+    assert (clean(corners, params) == corners).all()
 
 
 def test_smoothing_removes_specks_and_pinholes_and_keeps_the_person():
@@ -69,16 +66,18 @@ def test_probabilities_are_enlarged_before_they_are_cut():
 class TestTraits:
     params = TraitParams(small_coverage=0.05, cut_border=0.02, grey_spread=3.0, glare_level=250, glare_share=0.2)
 
-    def mask(self, rows, columns):
+    @pytest.mark.parametrize(
+        ("rows", "columns", "expected"),
+        [
+            (slice(40, 60), slice(40, 60), {"coverage": 0.04, "small": True, "cut": False}),
+            (slice(40, 100), slice(40, 60), {"coverage": 0.12, "small": False, "cut": True}),
+            (slice(0), slice(0), {"coverage": 0.0, "small": False, "cut": False}),
+        ],
+    )
+    def test_a_small_person_one_whom_the_frame_cuts_and_nobody(self, rows, columns, expected):
         mask = np.zeros((100, 100), np.uint8)
         mask[rows, columns] = 1
-        return mask_traits(mask, self.params)
-
-    def test_a_small_person_in_the_middle(self):
-        assert self.mask(slice(40, 60), slice(40, 60)) == {"coverage": 0.04, "small": True, "cut": False}
-
-    def test_a_large_person_whom_the_frame_cuts(self):
-        assert self.mask(slice(40, 100), slice(40, 60)) == {"coverage": 0.12, "small": False, "cut": True}
+        assert mask_traits(mask, self.params) == expected
 
     def test_each_pixel_of_the_border_counts_once(self):
         for y, x in np.argwhere(np.pad(np.zeros((6, 6), bool), 1, constant_values=True)):
@@ -86,9 +85,6 @@ class TestTraits:
             mask[y, x] = 1
             for share, cut in ((1 / 28, True), (1 / 27.9, False)):
                 assert mask_traits(mask, self.params.model_copy(update={"cut_border": share}))["cut"] is cut, (y, x)
-
-    def test_a_photo_without_a_person_is_neither(self):
-        assert self.mask(slice(0), slice(0)) == {"coverage": 0.0, "small": False, "cut": False}
 
     def test_grey_and_glare(self):
         photo = np.random.default_rng(0).integers(0, 200, (50, 50, 3), dtype=np.uint8)

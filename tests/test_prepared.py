@@ -7,7 +7,6 @@ import pytest
 
 from src.formats import prepared
 from src.formats.prepared import LABELLED, Prepared, write_prepared
-from stages.split.duplicates import duplicate_groups
 
 SIZE, COUNT = 96, 300
 
@@ -29,19 +28,12 @@ def items(count):
         yield Prepared(photo(number), facts | dict.fromkeys(prepared.TRAITS, False), soft, np.packbits(mask(number)))
 
 
-def measured(work):
-    """What `work` returns, and the most bytes that it had in use at once."""
-    tracemalloc.start()
-    result = work()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return result, peak
-
-
 def test_photos_are_written_one_after_the_other_and_come_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _, peak = measured(lambda: write_prepared(LABELLED, items(COUNT)))
-    assert peak < COUNT * SIZE * SIZE * 3 / 4
+    tracemalloc.start()
+    write_prepared(LABELLED, items(COUNT))
+    assert tracemalloc.get_traced_memory()[1] < COUNT * SIZE * SIZE * 3 / 4
+    tracemalloc.stop()
     photos, soft = prepared.read_photos(LABELLED), prepared.read_soft_masks()
     native = prepared.NativeMasks(prepared.read_rows(LABELLED))
     assert len(photos) == len(soft) == COUNT
@@ -63,13 +55,3 @@ def test_what_stops_halfway_leaves_what_was_there(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_prepared(LABELLED, stopping())
     assert {path: path.read_bytes() for path in LABELLED.iterdir()} == before
-
-
-def test_copies_are_found_however_far_apart_without_all_pairs_in_memory():
-    photos = [photo(number)[:16, :16] for number in range(900)]
-    photos[899] = photos[3]
-    duplicate_groups(photos[:2], distance=6)  # what is loaded and kept at the first call
-    groups, peak = measured(lambda: duplicate_groups(photos, distance=6))
-    assert peak < 900 * 900 * 8
-    assert groups[899] == groups[3]
-    assert len(set(groups)) == 899

@@ -21,12 +21,9 @@ def parts_for(count, *, traits=None, groups=None, **changes):
     return np.array(parts_of(split(groups, traits, params), params.fold))
 
 
-def test_the_parts_have_their_shares():
+def test_the_parts_have_their_shares_of_all_photos_and_of_each_trait():
     parts = parts_for(1000)
     assert {part: (parts == part).sum() for part in PARTS} == {"train": 600, "val": 200, "holdout": 200}
-
-
-def test_each_trait_is_spread_over_the_parts_by_share():
     traits = np.random.default_rng(0).random((1000, 4)) < (0.05, 0.3, 0.1, 0.02)
     parts = parts_for(1000, traits=traits)
     for trait in traits.T:
@@ -46,13 +43,10 @@ def test_a_group_is_never_on_two_sides(groups, seed):
         assert len(set(parts[groups == group])) == 1
 
 
-def test_same_seed_same_split_other_seed_another():
-    assert (parts_for(100) == parts_for(100)).all()
-    assert (parts_for(100) != parts_for(100, seed=1)).any()
-
-
-def test_the_folds_partition_what_the_holdout_leaves():
+def test_the_seed_alone_decides_and_the_folds_partition_what_the_holdout_leaves():
+    assert (parts_for(200) != parts_for(200, seed=1)).any()
     folds = [parts_for(200, fold=fold) for fold in range(4)]
+    assert (folds[0] == parts_for(200)).all()
     assert all(((parts == "holdout") == (folds[0] == "holdout")).all() for parts in folds)
     as_val = sum((parts == "val").astype(int) for parts in folds)
     assert (as_val == (folds[0] != "holdout")).all()
@@ -65,10 +59,6 @@ def test_too_few_photos_and_a_fold_that_does_not_exist_are_said():
         parts_for(100, fold=4)
 
 
-def test_a_single_photo_is_a_group_of_its_own():
-    assert list(duplicate_groups([photo_and_mask(64, seed=0)[0]], distance=6)) == [0]
-
-
 def test_near_duplicates_share_a_group_and_others_do_not():
     photos = [photo_and_mask(64, seed)[0] for seed in range(6)]
     smooth = [np.ascontiguousarray(np.kron(p[::8, ::8], np.ones((8, 8, 1), np.uint8))) for p in photos]
@@ -77,6 +67,7 @@ def test_near_duplicates_share_a_group_and_others_do_not():
     assert groups[6] == groups[0]
     assert groups[7] == groups[1]
     assert len(set(groups[:6])) == 6
+    assert list(duplicate_groups(smooth[:1], distance=6)) == [0]
 
 
 @given(sizes=st.lists(st.integers(1, 3), min_size=20, max_size=60), limit=st.integers(1, 30))

@@ -152,8 +152,7 @@ class TestAugmentation:
 
 class TestSchedule:
     @pytest.mark.parametrize(
-        ("epoch", "step", "share"),
-        [(0, 4, 0.5), (0, 9, 1.0), (1, 9, 0.5), (2, 9, 0.0), (3, 0, 0.01), (3, 9, 0.01)],
+        ("epoch", "step", "share"), [(0, 4, 0.5), (0, 9, 1.0), (1, 9, 0.5), (2, 9, 0.0), (3, 0, 0.01), (3, 9, 0.01)]
     )
     def test_warm_up_then_cosine_to_zero_then_the_final_rate(self, epoch, step, share):
         changes = {"epochs": 4, "final_epochs": 1, "warmup_epochs": 1.0, "learning_rate": 2.0}

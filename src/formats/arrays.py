@@ -14,8 +14,7 @@ from src.files import check_file, replacing
 def read_array(path: Path, shape: tuple[int | None, ...], again: str) -> np.ndarray:
     """The array in `path`, uint8 of `shape`, where None stands for any length, memory-mapped.
 
-    Raises UserError that ends in `again`, how to get it anew, if it is damaged or another array; FileNotFoundError if
-    there is none.
+    Raises UserError that ends in `again` if it is damaged or another array; FileNotFoundError if there is none.
     """
     check_file(path)
     try:

@@ -17,9 +17,7 @@ REPORTED = ("val/dice", "val/dice_smoothed", "train/loss")
 
 
 def read_curves(variant: str) -> dict[str, list[float]]:
-    """The REPORTED curves by name, a value per epoch; {} for an ensemble, which is not trained. Raises UserError if one
-    is not what training wrote.
-    """
+    """The REPORTED curves by name, a value per epoch; {} for an ensemble. Raises UserError if one is damaged."""
     folder = TRAINING / variant / CURVES
     if not folder.exists():
         return {}

@@ -60,10 +60,8 @@ class PartMetrics(Headline):
 
 
 class Metrics(Section):
-    """What is known of a variant or an ensemble.
-
-    `threshold_curve` is the mean val Dice at each of THRESHOLDS, before the clean-up; `curves` are those of
-    src/formats/curves.py, a value per epoch, and {} for an ensemble.
+    """What is known of a variant or an ensemble: `threshold_curve` is the mean val Dice at each of THRESHOLDS, before
+    the clean-up; `curves` are what `read_curves` gives.
     """
 
     threshold: Annotated[float, Field(gt=0, lt=1)]

@@ -20,10 +20,7 @@ from src.models.blocks import FoldEnsemble
 
 
 def save_model(path: Path, members: list[dict[str, Tensor]], metadata: Mapping[str, Any]) -> None:
-    """Writes the state dicts of `members`, one model per trained fold, all of one architecture, and `metadata`.
-
-    `metadata` must be that of src/formats/metadata.py, from which `load_model` rebuilds the members.
-    """
+    """Writes the state dicts of `members`, one model per trained fold, and `metadata`, which must be Metadata."""
     write_tensors(path, {str(number): member for number, member in enumerate(members)}, metadata)
 
 
@@ -39,9 +36,8 @@ def is_model(path: Path) -> bool:
 def load_model(path: Path) -> tuple[FoldEnsemble, Metadata]:
     """The models in `path`, rebuilt from the file alone, in eval mode, and its checked metadata.
 
-    Their weights are float32; a file may hold them as float16, which takes half the space.
-
-    Raises UserError if it is damaged or not one of this project's models; FileNotFoundError if there is none.
+    Their weights are float32; a file may hold them as float16, which takes half the space. Raises UserError if it is
+    damaged or not one of this project's models; FileNotFoundError if there is none.
     """
     groups, metadata = read_model(path)
     members = [groups[str(number)] for number in range(len(groups))]

@@ -43,10 +43,7 @@ def part_indices(rows: pd.DataFrame, part: str) -> NDArray[np.int64]:
 
 
 class Fold(NamedTuple):
-    """One split of the photos outside the holdout: fold `number` is val, all other folds are train.
-
-    `train` and `val` are positions in data/prepared, int64 (N,), ascending.
-    """
+    """Fold `number` is val, all others are train: positions in data/prepared, int64 (N,), ascending."""
 
     number: int
     train: NDArray[np.int64]

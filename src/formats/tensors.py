@@ -19,10 +19,7 @@ Groups = dict[str, dict[str, Tensor]]
 
 
 def write_tensors(path: Path, groups: Groups, metadata: Mapping[str, Any]) -> None:
-    """Replaces the file by `groups`, whose names hold no dot, and `metadata`, which must be JSON.
-
-    A kill at any moment leaves the old file or the new one, whole. The metadata holds a digest of all the rest.
-    """
+    """Replaces the file by `groups`, whose names hold no dot, and `metadata`, which is JSON, with a digest of both."""
     tensors = {
         f"{group}.{name}": tensor.cpu().contiguous()
         for group, items in groups.items()

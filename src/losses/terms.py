@@ -19,10 +19,8 @@ def cross_entropy(logits: Tensor, target: Tensor, person_weight: float = 1.0) ->
 
 
 def dice_loss(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
-    """1 - (2 TP + smooth) / (2 TP + FP + FN + smooth) of soft counts, the mean over photos (Milletari et al. 2016).
-
-    Per photo rather than per batch, as the competition's Dice is.
-    """
+    """1 - (2 TP + smooth) / (2 TP + FP + FN + smooth) of soft counts (Milletari et al. 2016), the mean over photos, as
+    the competition's Dice is."""
     probability = logits.sigmoid()
     overlap = soft_overlap(probability, target).sum(PIXELS)
     total = (probability + target).sum(PIXELS)

@@ -18,9 +18,7 @@ BOX = 0.97  # share of its bounding box that a mask fills: a drawn rectangle, no
 
 
 def suspicion(mask: np.ndarray) -> str:
-    """Why `mask`, uint8 (S, S) with values 0 and 1, may be wrong: it is empty, nearly full, hugs the frame or fills a
-    box; "" if it is none of these.
-    """
+    """Why `mask`, uint8 (S, S; 0 and 1), may be wrong: empty, nearly full, along the frame, or a box; else ""."""
     covered = int(np.count_nonzero(mask))
     if not covered:
         return "empty: nobody is marked"
@@ -36,9 +34,7 @@ def suspicion(mask: np.ndarray) -> str:
 
 
 def facts(labelled: pd.DataFrame, test: pd.DataFrame, split: pd.DataFrame) -> dict[str, Any]:
-    """The figures of the page: how many photos each part has, and how many with each trait where that is known; sizes,
-    coverage, and groups of near-duplicates.
-    """
+    """The figures of the page: photos of each part and, if known, of each trait; sizes, coverage, near-duplicates."""
     parts = {part: labelled[(split["part"] == part).to_numpy()] for part in ("train", "val", "holdout")}
     parts |= {"all labelled": labelled, "test": test}
     both = pd.concat([labelled, test])

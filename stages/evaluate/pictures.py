@@ -49,20 +49,15 @@ def draw(variant: str, folder: Path, rows: pd.DataFrame, dice: pd.Series, masks:
 
 
 def to_compare(rows: pd.DataFrame, most: int = COMPARED) -> list[int]:
-    """Positions in `rows` (N rows of photos.csv) of the photos to compare, the same for every variant.
-
-    They go by a hash of the id, so that a photo more or less changes one picture at most for each reason.
-    """
+    """Positions in `rows` (N rows of photos.csv) of the photos to compare, the same for every variant: by a hash of the
+    id, so that a photo more or less changes one picture at most for each reason."""
     order = np.array(sorted(range(len(rows)), key=lambda i: (crc32(rows["id"].iloc[i].encode()), i)))
     return sorted({*order[:most].tolist(), *_first_of_traits(order, rows).values()})
 
 
 def to_show(dice: pd.Series, traits: pd.DataFrame, each: int = EACH) -> list[tuple[str, int]]:
     """Which photos the page shows, as kind and position in `dice` (N,): the worst, median and best ones, and the worst
-    of each trait if it is not among them.
-
-    A photo is chosen once; equal Dice goes by position, so the choice is the same every time.
-    """
+    of each trait if it is not among them. Equal Dice goes by position."""
     order = np.argsort(dice.to_numpy(), kind="stable")
     middle = max(0, (len(order) - each) // 2)
     groups = {"worst": order[:each], "median": order[middle : middle + each], "best": order[::-1][:each]}

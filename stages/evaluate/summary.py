@@ -16,10 +16,8 @@ from src.postprocess import PostprocessParams, clean, threshold_mask, upsample
 def score_photos(
     maps: np.ndarray, indices: Iterable[int], masks: NativeMasks, threshold: float, params: PostprocessParams
 ) -> pd.DataFrame:
-    """A row of scores for each map (N, S, S), against the native mask of the labelled photo at that place in `indices`.
-
-    `dice_raw` is before the clean-up, all else after it; the counts are pixels at the photo's own size.
-    """
+    """A row of scores for each map (N, S, S) of the labelled photos at `indices`, in pixels of the photo's own size;
+    `dice_raw` is before the clean-up, all else after it."""
 
     def score(probability: np.ndarray, index: int) -> dict[str, float]:
         target = masks[index]

@@ -20,9 +20,7 @@ TABLES: dict[str, tuple[str, Callable[[Metrics], pd.Series]]] = {  # the first c
 
 
 def write_curves(metrics: Mapping[str, Metrics], folder: Path) -> None:
-    """Writes the tables of the variants in `metrics` to `folder`; a training that ended early leaves the rest of its
-    column empty.
-    """
+    """Writes the tables to `folder`; a training that ended early leaves the rest of its column empty."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, (index, column) in TABLES.items():
         table = pd.DataFrame({variant: column(known) for variant, known in metrics.items()}).rename_axis(index)

@@ -45,9 +45,8 @@ def histograms(board: Board, metrics: dict[str, Metrics]) -> dict[str, Markup]:
 
 
 def trait_table(board: Board, metrics: dict[str, Metrics]) -> dict[str, list[tuple[float, float]]]:
-    """For each variant a cell for all holdout photos, and one for each trait that any of them has: their Dice, and its
-    warmth, 0 for the lowest of the table and 1 for the highest.
-    """
+    """For each variant the Dice of all holdout photos and of those with each trait, and its warmth from 0, the
+    lowest of the table, to 1, the highest."""
     parts = {row.variant: metrics[row.variant].holdout for row in board.variants}
     table = {name: [part.dice, *(score.dice for score in part.traits.values())] for name, part in parts.items()}
     low, high = (limit(value for row in table.values() for value in row) for limit in (min, max))

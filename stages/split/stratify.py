@@ -12,10 +12,8 @@ from src.params import Section, Seed
 
 
 class SplitParams(Section):
-    """The block `split` of params.yaml: `holdout` is a share; the rest is cut into `folds`, of which `fold` is val.
-
-    The others train, or at most `train` photos of theirs; 0: all.
-    """
+    """The block `split` of params.yaml: `holdout` is a share; the rest is cut into `folds`, of which `fold` is val, and
+    the others train, or at most `train` photos of theirs (0: all)."""
 
     seed: Seed
     holdout: Annotated[float, Field(gt=0, lt=1)]
@@ -45,7 +43,7 @@ def split(groups: NDArray[np.int64], traits: NDArray[np.bool_], params: SplitPar
 
 
 def _at_most(folds: NDArray[np.int64], groups: NDArray[np.int64], params: SplitParams) -> NDArray[np.int64]:
-    """`folds` with SPARE in place of training photos that are too many; whoever trains with fewer, also with more."""
+    """`folds` with SPARE in place of training photos that are too many; the same photos in every larger choice."""
     trains = (folds != HOLDOUT) & (folds != params.fold)
     # Whole groups in a random order, so that near-duplicates do not count as two photos where there are few.
     order = np.random.default_rng([params.seed, 1]).permutation(groups.max() + 1)

@@ -53,10 +53,7 @@ class PhotoBatches:
         return self.held[0][places], self.held[1][places]
 
     def batches(self, places: Iterable[Tensor]) -> Iterator[Batch]:
-        """One batch for each of `places`, int64 (B,).
-
-        If the photos are not held on the device, a thread fetches the next batch while the caller uses this one.
-        """
+        """One batch for each of `places`, int64 (B,); if none is held, a thread fetches the next one ahead."""
         if self.resident:
             yield from map(self.batch, places)
             return

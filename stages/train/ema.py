@@ -19,10 +19,7 @@ def decay_at(step: int, decay: float) -> float:
 
 
 class WeightAverage:
-    """An exponential moving average of the parameters and BatchNorm statistics of `source`.
-
-    The average is itself a model, `model`; each `update` moves it towards the weights that `source` has at that time.
-    """
+    """An exponential moving average of the parameters and BatchNorm statistics of `source`, itself a model, `model`."""
 
     def __init__(self, source: SegmentationModel, decay: float) -> None:
         self.model = deepcopy(source).requires_grad_(False)

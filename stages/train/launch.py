@@ -36,9 +36,9 @@ def launch(params: ComputeParams) -> Fabric:
 
 
 def check_nodes(count: int) -> None:
-    """Raises UserError if nothing says where the other of `count` machines are: this one would wait for them for ever.
+    """Raises UserError if nothing says where the other of `count` machines are, for which this one would wait for ever.
 
-    Says where it waits if something does. SLURM and the like tell Fabric by variables of their own.
+    SLURM and the like tell Fabric by variables of their own.
     """
     if any(name in os.environ for name in ("SLURM_NTASKS", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE", "KUBERNETES_PORT")):
         return
@@ -56,10 +56,8 @@ def precision_name(fabric: Fabric) -> str:
 
 
 def device_name(fabric: Fabric) -> str:
-    """The hardware that the exact bytes of a result depend on: the GPU's name, or the CPU's number of threads.
-
-    A CPU's threads each sum a share of a convolution, so another number of them rounds differently.
-    """
+    """The hardware that the exact bytes of a result depend on: the GPU's name, or the CPU's number of threads, which
+    each sum a share of a convolution, and so round differently."""
     if fabric.device.type == "cuda":
         return torch.cuda.get_device_name(fabric.device)
     return f"cpu, threads: {torch.get_num_threads()}"
