@@ -338,7 +338,6 @@ def test_a_zip_that_cannot_be_taken(workspace, tmp_path, make, says):
         ({"image_size": 10**9}, ["image_size", "less than or equal to 4096"]),
         ({"augment__scale_min": 2.0}, ["augment", "scale_min is 2.0, above scale_max"]),
         ({"cpu__train__learning_rate": float("inf")}, ["cpu.train.learning_rate", "finite number"]),
-        ({"losses__combined__bce_weight": 0.0, "losses__combined__dice_weight": 0.0}, ["losses.combined", "learned"]),
         ({"synthetic__labelled": 10**12}, ["synthetic.labelled", "less than or equal to"]),
         ({"release": "../unet"}, ["release", "must be 1 to 64 letters, digits and _"]),
     ],

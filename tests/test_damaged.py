@@ -88,19 +88,15 @@ def test_a_model_that_is_not_what_was_written(workspace, damage):
     fails(lambda: predict.main("unet"), says=["models/unet.safetensors", "dvc pull train@unet"])
 
 
-def test_a_checkpoint_with_one_flipped_bit_or_of_another_run_counts_as_none(tmp_path, capsys):
-    checkpoint, other = Checkpoint(tmp_path, "key"), Checkpoint(tmp_path, "other")
-    state = State({"model": {"w": torch.arange(3000.0)}}, {"epoch": 1})
-    checkpoint.save(state)
+def test_a_checkpoint_with_one_flipped_bit_or_without_contents_counts_as_none(tmp_path, capsys):
+    checkpoint = Checkpoint(tmp_path, "key")
+    checkpoint.save(State({"model": {"w": torch.arange(3000.0)}}, {"epoch": 1}))
     assert checkpoint.load().facts == {"epoch": 1}
     flip_a_bit(checkpoint.path)
     assert checkpoint.load() is None
-    other.save(state)
-    other.path.rename(checkpoint.path)
-    assert checkpoint.load() is None
     checkpoint.path.write_bytes(b"")
     assert checkpoint.load() is None
-    assert capsys.readouterr().err.count("is damaged") == 3
+    assert capsys.readouterr().err.count("is damaged") == 2
 
 
 def edit(path: Path, old: str, new: str) -> None:

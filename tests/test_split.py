@@ -1,4 +1,6 @@
-"""Which photo goes where."""
+"""data/prepared, which may be larger than memory, and which photo of it goes where."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -6,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.errors import UserError
+from src.formats import prepared
+from src.formats.prepared import LABELLED, Prepared, write_prepared
 from src.formats.split import PARTS
 from stages.split.duplicates import duplicate_groups
 from stages.split.stratify import SplitParams, parts_of, split
@@ -81,3 +85,52 @@ def test_fewer_training_photos_are_some_of_the_others_and_leave_val_and_holdout_
     assert (fewer[~train] == full[~train]).all()
     assert parts_of(fewer, 0).count("train") == min(limit, train.sum())
     assert set(np.flatnonzero(fewest > 0)) <= set(np.flatnonzero(fewer > 0)) <= set(np.flatnonzero(train))
+
+
+SIZE, COUNT = 96, 300
+
+
+def photo(number):
+    return np.random.default_rng(number).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def mask(number):
+    height, width = 40 + number % 5, 50
+    return np.random.default_rng(number).integers(0, 2, (height, width), dtype=np.uint8)
+
+
+def items(count):
+    for number in range(count):
+        height, width = mask(number).shape
+        facts = {"id": str(number), "file": f"{number}.png", "height": height, "width": width, "coverage": 0.5}
+        soft = photo(number)[..., 0]
+        yield Prepared(photo(number), facts | dict.fromkeys(prepared.TRAITS, False), soft, np.packbits(mask(number)))
+
+
+def test_photos_are_written_one_after_the_other_and_come_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tracemalloc.start()
+    write_prepared(LABELLED, items(COUNT))
+    assert tracemalloc.get_traced_memory()[1] < COUNT * SIZE * SIZE * 3 / 4
+    tracemalloc.stop()
+    photos, soft = prepared.read_photos(LABELLED), prepared.read_soft_masks()
+    native = prepared.NativeMasks(prepared.read_rows(LABELLED))
+    assert len(photos) == len(soft) == COUNT
+    for number in (0, 7, COUNT - 1):
+        assert (photos[number] == photo(number)).all()
+        assert (soft[number] == photo(number)[..., 0]).all()
+        assert (native[number] == mask(number)).all()
+
+
+def test_what_stops_halfway_leaves_what_was_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_prepared(LABELLED, items(3))
+    before = {path: path.read_bytes() for path in LABELLED.iterdir()}
+
+    def stopping():
+        yield from items(2)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_prepared(LABELLED, stopping())
+    assert {path: path.read_bytes() for path in LABELLED.iterdir()} == before

@@ -8,7 +8,6 @@ from src.formats.metrics import read_metrics
 from src.page.render import REPORT, write_page
 from src.params import Name, read_params
 from stages.report import sections
-from stages.report.convergence import convergence
 from stages.report.dvc_curves import write_curves
 from stages.report.leaderboard import headline, leaderboard, markdown
 
@@ -19,7 +18,7 @@ def main() -> None:
     params = read_settings()
     metrics = {name: read_metrics(name) for name in [*variants, *ensembles]}
     board = leaderboard(metrics, variants, release)
-    learning = {variant: convergence(metrics[variant].curves) for variant in variants}
+    learning = {variant: sections.convergence(metrics[variant].curves) for variant in variants}
     page = write_page(
         "index",
         Path(__file__).with_name("report.html"),

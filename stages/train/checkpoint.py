@@ -66,7 +66,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, key: str, interval: float = 0.0) -> None:
-        self.path, self.key = folder / f"{key}.safetensors", key
+        self.path = folder / f"{key}.safetensors"
         self.interval, self.last = interval, time.monotonic()
 
     def is_due(self) -> bool:
@@ -75,7 +75,7 @@ class Checkpoint:
 
     def save(self, state: State) -> None:
         """Replaces the file: a kill at any moment leaves the old one or the new one, whole."""
-        write_tensors(self.path, state.groups, {"run": self.key, "facts": state.facts})
+        write_tensors(self.path, state.groups, state.facts)
         self.last = time.monotonic()
 
     def load(self) -> State | None:
@@ -83,14 +83,10 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            groups, about = read_tensors(self.path)
-            reason = "" if about.get("run") == self.key else "it is that of another run"
+            return State(*read_tensors(self.path))
         except UserError as error:
-            reason = str(error)
-        if reason:
-            print(f"warning: {self.path} is damaged ({reason}); training starts from the beginning", file=sys.stderr)
+            print(f"warning: {self.path} is damaged ({error}); training starts from the beginning", file=sys.stderr)
             return None
-        return State(groups, about["facts"])
 
     def remove(self) -> None:
         """Forgets the run, which is finished."""

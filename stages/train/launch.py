@@ -36,9 +36,9 @@ def launch(params: ComputeParams) -> Fabric:
 
 
 def check_nodes(count: int) -> None:
-    """Raises UserError if nothing says where the other of `count` machines are, for which this one would wait for ever.
+    """Raises UserError if nothing says where the other of `count` machines are: this one would wait for them for ever.
 
-    SLURM and the like tell Fabric by variables of their own.
+    Says where it waits if something does. SLURM and the like tell Fabric by variables of their own.
     """
     if any(name in os.environ for name in ("SLURM_NTASKS", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE", "KUBERNETES_PORT")):
         return

@@ -3,7 +3,6 @@
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from dvclive import Live
@@ -18,27 +17,20 @@ from stages.train.batches import PERSON, PhotoBatches
 PHOTOS = 4
 
 
-class Logger:
-    """Writes `folder` (see src/formats/curves.py) epoch by epoch; a context manager.
+class Logger(Live):
+    """Writes `folder` (see src/formats/curves.py) epoch by epoch; a context manager, as DVCLive's is.
 
     Every `panel_every` epochs and after the last one, each of a few photos of `val` is drawn beside its true mask, the
     predicted one and their difference; 0 draws none.
     """
 
     def __init__(self, folder: Path, val: PhotoBatches, panel_every: int, epochs: int) -> None:
-        self.live = Live(str(folder), dvcyaml=None, save_dvc_exp=False)
+        super().__init__(str(folder), dvcyaml=None, save_dvc_exp=False)
         (folder / IMAGES).mkdir(parents=True, exist_ok=True)  # DVC expects it, drawn or not
         self.panel_every, self.last = panel_every, epochs - 1
         self.photos, self.masks = val.batch(torch.linspace(0, len(val) - 1, min(PHOTOS, len(val))).long())
         self.rows: list[dict[str, float]] = []  # the metrics of each epoch
         self.panels: dict[str, Tensor] = {}  # uint8 RGB (H, W, 3), by "photo's number/epoch.png"
-
-    def __enter__(self) -> "Logger":
-        self.live.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.live.__exit__(*error)
 
     def log(self, epoch: int, metrics: dict[str, float], model: nn.Module) -> None:
         """Logs `metrics` of `epoch`, and pictures by `model`, which is in eval mode, when it is their turn."""
@@ -60,14 +52,14 @@ class Logger:
 
     def _log_metrics(self, epoch: int, metrics: dict[str, float]) -> None:
         self.rows.append(metrics)
-        self.live.step = epoch
+        self.step = epoch
         for name, value in metrics.items():
-            self.live.log_metric(name, value)
-        self.live.sync()
+            self.log_metric(name, value)
+        self.sync()
 
     def _log_panel(self, name: str, panel: Tensor) -> None:
         self.panels[name] = panel
-        self.live.log_image(f"panel_{name}", panel.numpy())
+        self.log_image(f"panel_{name}", panel.numpy())
 
 
 class Progress(tqdm):
