@@ -284,12 +284,8 @@ def test_nobody_is_an_empty_string_and_everything_is_one_run():
 
 
 @given(MASKS)
-def test_decoding_gives_the_mask_back(mask):
+def test_decoding_gives_the_mask_back_whatever_its_value_for_person(mask):
     assert (rle.decode(rle.encode(mask), *mask.shape) == mask).all()
-
-
-@given(MASKS)
-def test_a_0_255_mask_has_the_code_of_the_0_1_mask(mask):
     assert rle.encode(mask * np.uint8(255)) == rle.encode(mask)
 
 
