@@ -34,21 +34,16 @@ def split(groups: NDArray[np.int64], traits: NDArray[np.bool_], params: SplitPar
     shares = [params.holdout, *[(1 - params.holdout) / params.folds] * params.folds]
     folds = _stratify(groups, traits, np.array(shares), np.random.default_rng(params.seed)) - 1
     parts = parts_of(folds, params.fold)
-    for part in PARTS:
-        if part not in parts:
-            raise UserError(
-                f"params.yaml: split: {len(groups)} photos leave none for {part}; add photos or fewer folds"
-            )
-    return _at_most(folds, groups, params) if params.train else folds
-
-
-def _at_most(folds: NDArray[np.int64], groups: NDArray[np.int64], params: SplitParams) -> NDArray[np.int64]:
-    """`folds` with SPARE in place of training photos that are too many; the same photos in every larger choice."""
-    trains = (folds != HOLDOUT) & (folds != params.fold)
-    # Whole groups in a random order, so that near-duplicates do not count as two photos where there are few.
-    order = np.random.default_rng([params.seed, 1]).permutation(groups.max() + 1)
-    chosen = np.flatnonzero(trains)[np.argsort(order[groups[trains]], kind="stable")][: params.train]
-    return np.where(trains & ~np.isin(np.arange(len(folds)), chosen), SPARE, folds)
+    if missing := [part for part in PARTS if part not in parts]:
+        few = f"{len(groups)} photos leave none for {missing[0]}"
+        raise UserError(f"params.yaml: split: {few}; add photos or fewer folds")
+    if params.train:
+        trains = np.flatnonzero((folds != HOLDOUT) & (folds != params.fold))
+        # Whole groups in a random order, so that near-duplicates do not count as two photos where there are few. The
+        # order does not depend on `train`: fewer photos are some of those that more would be.
+        order = np.random.default_rng([params.seed, 1]).permutation(groups.max() + 1)
+        folds[trains[np.argsort(order[groups[trains]], kind="stable")][params.train :]] = SPARE
+    return folds
 
 
 def parts_of(folds: NDArray[np.int64], val: int) -> list[str]:
