@@ -26,9 +26,11 @@ class Convergence(NamedTuple):
 
 def convergence(curves: Mapping[str, Sequence[float]]) -> Convergence:
     """What the `curves` of a training say; see src/formats/curves.py."""
-    dice, loss = (np.asarray(curves[name], np.float64) for name in ("val/dice_smoothed", "train/loss"))
-    best = int(np.argmax(dice))
-    return Convergence(dice, loss, best, _verdict(dice, loss, best))
+    names = ("val/dice_smoothed", "train/loss", "train/image_size")
+    dice, loss, size = (np.asarray(curves[name], np.float64) for name in names)
+    first = int(np.argmax(size == size[-1]))  # before it, photos were halved: another Dice, and no weights are kept
+    best = first + int(np.argmax(dice[first:]))
+    return Convergence(dice, loss, best, _verdict(dice[first:], loss[first:], best - first))
 
 
 def _verdict(dice: NDArray[np.float64], loss: NDArray[np.float64], best: int) -> str:
