@@ -33,9 +33,11 @@ TINY = {
     "synthetic.test": 4,
     "synthetic.size": 96,
     "cpu.train.epochs": 2,
+    "cpu.train.small_share": 0.0,  # the image is small already
     "cpu.train.batch_size": 4,
     "cpu.train.warmup_epochs": 0.5,
     "gpu.train.epochs": 1,
+    "gpu.train.small_share": 0.0,
     "gpu.train.batch_size": 4,
     "compute.checkpoint_seconds": 0.0,  # after every epoch: these last a fraction of a second
     "predict.batch_size": 8,

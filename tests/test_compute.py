@@ -175,6 +175,15 @@ def test_an_image_too_small_for_the_model_is_refused_before_the_first_step(proje
     assert "error: params.yaml: image_size: 32 is too small for u2net; it must be at least 64" in error
 
 
+def test_an_image_too_small_to_be_halved_is_refused_before_the_first_step(project):
+    project.set(cpu__train__small_share=0.5)
+    error = one_line(project.stage("train", "unet", check=False))
+    project.set(cpu__train__small_share=0.0)
+    assert error.endswith(
+        "image_size: 32 is too small for unet; it must be at least 64, or the budget's train.small_share 0"
+    )
+
+
 @pytest.mark.parametrize("variant", models.known_variants())
 def test_every_variant_trains_on_a_single_photo_of_the_smallest_size(variant):
     model = make(variant).train()

@@ -206,7 +206,12 @@ class TestDataset:
     ],
 )
 def test_the_verdict_on_the_curves(dice, loss, verdict):
-    assert convergence({"val/dice_smoothed": dice, "train/loss": loss}).verdict == verdict
+    curves = {"val/dice_smoothed": dice, "train/loss": loss, "train/image_size": [256] * len(dice)}
+    assert convergence(curves).verdict == verdict
+    # Epochs on halved photos come first, and their Dice is another one.
+    small = {"val/dice_smoothed": [0.99] * 3, "train/loss": [0.01] * 3, "train/image_size": [128] * 3}
+    both = convergence({name: small[name] + curves[name] for name in curves})
+    assert (both.verdict, both.best_epoch) == (verdict, 3 + dice.index(max(dice)))
 
 
 WIDE = (3000, 300)  # width and height of a picture that fits no window

@@ -20,14 +20,14 @@ from stages.train.checkpoint import Checkpoint
 from stages.train.cuda_graphs import record_graphs
 from stages.train.ema import decay_at, to_sync_batchnorm
 from stages.train.schedule import TrainParams, learning_rate
-from stages.train.trainer import Trainer, mean_dice
+from stages.train.trainer import Trainer, halved, mean_dice
 from tests.conftest import ROOT, photo_and_mask
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 AUGMENT = AugmentParams(**PARAMS["augment"])
 PLAIN = {"flip_p": 0.0, "rotate_degrees": 0.0, "scale_min": 1.0, "scale_max": 1.0, "shift": 0.0}
 PLAIN |= {"color_p": 0.0, "gamma_p": 0.0, "gray_p": 0.0, "blur_p": 0.0, "noise_p": 0.0}
-TRAIN = TrainParams(**PARAMS["cpu"]["train"])
+TRAIN = TrainParams(**PARAMS["cpu"]["train"] | {"small_share": 0.0})
 MODEL = {"width": 4, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "rgb"}
 CPU = torch.device("cpu")
 
@@ -159,6 +159,12 @@ class TestSchedule:
         params = TRAIN.model_copy(update=changes | {"final_learning_rate": 0.02})
         assert learning_rate(params, epoch, step, steps=10) == pytest.approx(2 * share)
 
+    def test_the_epochs_on_small_photos_have_a_warm_up_and_a_cosine_of_their_own(self):
+        changes = {"epochs": 6, "final_epochs": 1, "small_share": 0.4, "warmup_epochs": 1.0, "learning_rate": 2.0}
+        params = TRAIN.model_copy(update=changes)
+        ends = [learning_rate(params, epoch, 9, steps=10) for epoch in range(5)]
+        assert ends == pytest.approx([2, 0, 2, 1, 0])
+
     @pytest.mark.parametrize(("step", "decay", "expected"), [(0, 0.99, 0.1), (10**6, 0.99, 0.99), (5, 0.0, 0.0)])
     def test_the_average_starts_short_and_ends_at_its_decay(self, step, decay, expected):
         assert decay_at(step, decay) == pytest.approx(expected)
@@ -243,6 +249,54 @@ class TestTrainer:
         ).fit()
         assert calls == ["loss"] * 8 + ["final"] * 4
         assert rates[2] == 1e-4
+
+    def test_a_halved_pixel_is_the_mean_of_four(self):
+        photos = torch.tensor([[1, 2, 9, 9], [2, 0, 9, 9], [7, 7, 7, 7]], dtype=torch.uint8).expand(1, 3, 3, 4)
+        masks = torch.tensor([[0, 255, 0, 0], [255, 255, 0, 0], [0, 0, 0, 0]], dtype=torch.uint8).expand(1, 1, 3, 4)
+        small_photos, small_masks = halved(photos, masks)
+        assert small_photos.tolist() == [[[[1, 9]]] * 3]
+        assert small_masks.tolist() == [[[[191, 0]]]]
+
+    def test_small_photos_come_first_and_their_best_weights_start_the_rest(self):
+        seen, history = [], []
+
+        def loss(logits, target):
+            seen.append((run.epoch, logits.shape[-1]))
+            if run.epoch == 3 and len(seen) == 13:
+                before.update({name: tensor.clone() for name, tensor in run.model.module.state_dict().items()})
+                assert not run.optimizer.state_dict()["state"]
+            return (logits - target).square().mean()
+
+        before, best = {}, []
+        run = trainer(
+            log=lambda *row: (history.append(row[1]), best.append(run.best)), loss=loss, epochs=5, small_share=0.6
+        )
+        update, averaged = run.average.update, []
+        run.average.update = lambda step: (averaged.append(step), update(step))
+        kept = run.fit()
+        assert averaged == [*range(3 * 4), *range(2 * 4)]
+        assert seen == [(epoch, 16 if epoch < 3 else 32) for epoch in range(5) for _ in range(4)]
+        assert [row["train/image_size"] for row in history] == [16, 16, 16, 32, 32]
+        assert kept.epoch >= 3
+        assert history[3]["val/dice_smoothed"] == history[3]["val/dice"]
+        statistics = ("running_mean", "running_var", "num_batches_tracked")  # the forward pass has moved these already
+        assert all(torch.equal(before[n], best[2].weights[n]) for n in before if not n.endswith(statistics))
+
+    @pytest.mark.parametrize("epochs", [1, 2, 3])
+    def test_a_run_on_small_photos_goes_on_where_it_was(self, tmp_path, epochs):
+        whole = trainer(epochs=4, small_share=0.5).fit()
+
+        def stop(epoch, metrics, model):
+            if epoch == epochs:
+                raise KeyboardInterrupt
+
+        checkpoint = Checkpoint(tmp_path, "run")
+        with pytest.raises(KeyboardInterrupt):
+            trainer(epochs=4, small_share=0.5, log=stop, checkpoint=checkpoint).fit()
+        resumed = trainer(epochs=4, small_share=0.5, checkpoint=checkpoint)
+        again = resumed.fit()
+        assert (again.epoch, again.dice) == (whole.epoch, whole.dice)
+        assert equal_weights(whole.weights, again.weights)
 
     def test_accumulated_batches_are_one_large_batch(self):
         results = []
@@ -352,6 +406,23 @@ class TestGraphs:
         record_graphs(Fabric(accelerator="cpu", devices=1), model, (2, 3, 32, 32))
         assert equal_weights(before, model.state_dict())
         return model
+
+    def test_graphs_of_another_shape_make_way(self, monkeypatch):
+        def recording(plain, shape):
+            def graph(photos):
+                assert photos.shape == shape  # as torch's: a graph takes the shape that it was recorded with
+                return plain(photos)
+
+            return graph
+
+        def record(model, photos, **_):
+            model.forward = recording(model.forward, photos[0].shape)
+
+        model = self.recorded(monkeypatch, recording=lambda plain: plain)
+        monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
+        for side in (16, 32):
+            record_graphs(Fabric(accelerator="cpu", devices=1), model, (2, 3, side, side))
+            model(torch.zeros(2, 3, side, side, dtype=torch.uint8))
 
     def test_the_plain_ones_are_used_if_they_do_not(self, monkeypatch, capsys):
         model = self.recorded(monkeypatch, lambda plain: lambda photos: 2 * plain(photos))

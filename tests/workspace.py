@@ -66,7 +66,12 @@ def write_curves(variant: str, epochs: int = 12) -> None:
     """Learning curves as DVCLive writes them."""
     steps = np.arange(epochs)
     dice = 0.9 - 0.5 * np.exp(-steps / 2)
-    curves = {"val/dice": dice, "val/dice_smoothed": dice, "train/loss": np.exp(-steps / 3)}
+    curves = {
+        "val/dice": dice,
+        "val/dice_smoothed": dice,
+        "train/loss": np.exp(-steps / 3),
+        "train/image_size": 0 * steps + SIZE,
+    }
     for name, values in curves.items():
         path = Path(f"plots/training/{variant}/plots/metrics/{name}.tsv")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from src.formats.tables import read_table
 
 TRAINING = Path("plots/training")
 CURVES, IMAGES = "plots/metrics", "plots/images"
-REPORTED = ("val/dice", "val/dice_smoothed", "train/loss")
+REPORTED = ("val/dice", "val/dice_smoothed", "train/loss", "train/image_size")
 
 
 def read_curves(variant: str) -> dict[str, list[float]]:

@@ -58,10 +58,11 @@ def build(architecture: str, arguments: dict[str, Any]) -> SegmentationModel:
     return model_class(architecture)(**arguments)
 
 
-def check_image_size(architecture: str, model: SegmentationModel, size: int) -> None:
-    """Raises UserError if photos of `size` pixels squared are too small to train `model`."""
-    if size < model.min_size:
+def check_image_size(architecture: str, model: SegmentationModel, size: int, halved: bool) -> None:
+    """Raises UserError if photos of `size` pixels squared, `halved` at first or not, are too small to train `model`."""
+    least = 2 * model.min_size if halved else model.min_size
+    if size < least:
+        where = "or the budget's train.small_share 0" if halved else "or the model less deep where it has a depth"
         raise UserError(
-            f"params.yaml: image_size: {size} is too small for {architecture}; it must be at least {model.min_size}, "
-            "or the model less deep where it has a depth"
+            f"params.yaml: image_size: {size} is too small for {architecture}; it must be at least {least}, {where}"
         )

@@ -27,11 +27,13 @@ class Convergence(NamedTuple):
 
 def convergence(curves: Mapping[str, Sequence[float]]) -> Convergence:
     """What the `curves` of a training say; see src/formats/curves.py."""
-    dice, loss = (np.asarray(curves[name], np.float64) for name in ("val/dice_smoothed", "train/loss"))
-    best, last, verdict = int(np.argmax(dice)), len(dice) - 1, "settled"
+    names = ("val/dice_smoothed", "train/loss", "train/image_size")
+    dice, loss, size = (np.asarray(curves[name], np.float64) for name in names)
+    first = int(np.argmax(size == size[-1]))  # before it, photos were halved: another Dice, and no weights are kept
+    best, last, verdict = first + int(np.argmax(dice[first:])), len(dice) - 1, "settled"
     if dice[best] - dice[last] >= FELL and loss[last] < loss[best]:
         verdict = "over-fitting"
-    elif best >= 0.9 * last and dice[best] - dice[int(0.8 * last)] >= ROSE:
+    elif best - first >= 0.9 * (last - first) and dice[best] - dice[first + int(0.8 * (last - first))] >= ROSE:
         verdict = "improving"
     return Convergence(dice, loss, best, verdict)
 

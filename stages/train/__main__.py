@@ -117,7 +117,7 @@ def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, che
     loss, final_loss = (build_loss(*next(iter(block.items()))) for block in (settings.loss, settings.final_loss))
     torch.manual_seed(seed_for(settings.seed))
     model = begin(settings.variant, settings.arguments, settings.start)
-    models.check_image_size(settings.variant, model, photos.shape[1])
+    models.check_image_size(settings.variant, model, photos.shape[1], settings.train.small_epochs > 0)
     if settings.compute.compile:
         compile_in_place(model.to(fabric.device), fabric.device)
     train, val = (PhotoBatches(photos, masks, indices, fabric.device) for indices in (fold.train, fold.val))

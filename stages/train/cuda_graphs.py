@@ -33,11 +33,12 @@ def can_record(fabric: Fabric, accumulate: int) -> bool:
 def record_graphs(fabric: Fabric, model: SegmentationModel, shape: tuple[int, int, int, int]) -> None:
     """Makes `model`, in train mode, run as graphs from now on, for batches of uint8 photos of exactly `shape`.
 
-    In eval mode it runs as before. Weights and statistics keep their values and their places in memory. The recorded
-    passes are compared with the plain ones on noise; if their outputs or gradients are of another size, the plain ones
-    stay, and a line says so. Raises UserError if something in the model cannot be recorded, such as a decision that
-    depends on what is in a tensor.
+    In eval mode it runs as before; graphs of another shape make way. Weights and statistics keep their values and
+    their places in memory. The recorded passes are compared with the plain ones on noise; if their outputs or gradients
+    are of another size, the plain ones stay, and a line says so. Raises UserError if something in the model cannot be
+    recorded, such as a decision that depends on what is in a tensor.
     """
+    vars(model).pop("forward", None)  # an earlier recording's
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}  # recording runs the model
     kind = HALF.get(precision_name(fabric))
     noise = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)

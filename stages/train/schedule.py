@@ -17,6 +17,7 @@ class TrainParams(Section):
     """The block `BUDGET.train` of params.yaml."""
 
     epochs: Count
+    small_share: Share
     folds: Count
     soft_targets: bool
     batch_size: Count
@@ -32,17 +33,28 @@ class TrainParams(Section):
     final_learning_rate: Rate
     panel_every: CountOrOff
 
+    @property
+    def small_epochs(self) -> int:
+        """How many of the epochs, the first ones, are on photos of half the height and width."""
+        return int(self.small_share * (self.epochs - self.final_epochs))
+
+    def cycle(self, epoch: int) -> range:
+        """The epochs over which the learning rate falls once: the small ones if `epoch` is one of them, or the rest."""
+        small = self.small_epochs
+        return range(small) if epoch < small else range(small, self.epochs - self.final_epochs)
+
 
 def learning_rate(params: TrainParams, epoch: int, step: int, steps: int) -> float:
     """The learning rate at `step` (from 0) of the `steps` of `epoch` (from 0).
 
-    It rises linearly for `warmup_epochs`, then falls along half a cosine to zero (Loshchilov and Hutter 2017, "SGDR",
-    arXiv 1608.03983, without restarts). In the last `final_epochs` it is `final_learning_rate`.
+    It rises linearly for `warmup_epochs`, then falls along half a cosine to zero, and does so again after the
+    `small_epochs` (Loshchilov and Hutter 2017, "SGDR", arXiv 1608.03983). In the last `final_epochs` it is
+    `final_learning_rate`.
     """
-    first_final = params.epochs - params.final_epochs
-    if epoch >= first_final:
+    cycle = params.cycle(epoch)
+    if epoch >= cycle.stop:
         return params.final_learning_rate
-    done, total, warmup = epoch * steps + step + 1, first_final * steps, params.warmup_epochs * steps
+    done, total, warmup = (epoch - cycle.start) * steps + step + 1, len(cycle) * steps, params.warmup_epochs * steps
     if done < warmup:
         return params.learning_rate * (done / warmup)
     progress = (done - warmup) / max(1.0, total - warmup)
