@@ -3,8 +3,7 @@
 import cv2
 import numpy as np
 
-from src.sources.synthetic.chance import Rng, noise
-from src.sources.synthetic.geometry import Array
+from src.sources.synthetic.basics import Array, Rng, noise
 
 
 def shade(rng: Rng, picture: Array) -> Array:

@@ -5,9 +5,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from src.sources.synthetic.chance import noise
+from src.sources.synthetic.basics import Array, Shape, noise
 from src.sources.synthetic.cloth import Cloth, Grid
-from src.sources.synthetic.geometry import Array, Shape
 from src.sources.synthetic.light import Light
 
 View = tuple[slice, slice]  # rows and columns of a picture

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from src.sources.synthetic.chance import Rng, pick
-from src.sources.synthetic.geometry import Array, normalised
+from src.sources.synthetic.basics import Array, Rng, normalised, pick
 
 
 class Light(NamedTuple):

@@ -5,18 +5,16 @@ import cv2
 import numpy as np
 
 from src.sources.synthetic.bags import BAGS
+from src.sources.synthetic.basics import Array, Rng, pick
 from src.sources.synthetic.brush import Brush
 from src.sources.synthetic.camera import expose, record, shade
-from src.sources.synthetic.chance import Rng, pick
 from src.sources.synthetic.cloth import PRINTS, Cloth
 from src.sources.synthetic.clutter import clutter, moved, textured
-from src.sources.synthetic.foreground import foreground
-from src.sources.synthetic.geometry import Array
 from src.sources.synthetic.light import Light, draw_light
 from src.sources.synthetic.look import Look, draw_look
 from src.sources.synthetic.palette import CLOTHS, SKINS, TROUSERS, VIVID, tint
 from src.sources.synthetic.scenes import SCENES, Scene
-from src.sources.synthetic.standing import Place, stand_in
+from src.sources.synthetic.standing import Place, stand_before, stand_in
 
 DARK = ("#101114", "#17181c", "#1c1e24", "#22201f", "#2a2b30", "#15161d")
 NEAR = 0.08  # the height of a head, in sides of the photo, from which on others behind it are others
@@ -25,7 +23,7 @@ FABRICS = (*CLOTHS, *TROUSERS, *VIVID, *SKINS, *DARK * 4, *PALE * 3)
 
 
 def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
-    """A picture (H, W, 3) uint8 and its mask (H, W, 3) uint8 of 0 and 1; the longer side is `size`."""
+    """A picture (H, W, 3) uint8 and how much of each pixel (H, W) is person; the longer side is `size`."""
     places = plan(rng)
     horizon = float(np.clip(rng.normal(0.45, 0.12), 0.2, 0.75))
     light = harsh(rng, draw_light(rng))
@@ -40,13 +38,9 @@ def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
         stand_in(rng, light, place, picture, alpha, dress=wild_look, carry=carry)
     picture = textured(rng, picture, float(rng.uniform(0, 0.22)))
     if rng.random() < 0.15:
-        layer = foreground(rng, size, light)
-        layer.onto(picture)
-        alpha *= 1 - layer.alpha
+        stand_before(rng, light, picture, alpha)
     view = crop(rng, size)
-    taken = record(rng, expose(rng, shade(rng, picture)[view]))
-    alpha = alpha[view]
-    return taken, np.repeat((alpha >= 0.5).astype(np.uint8)[..., None], 3, 2)
+    return record(rng, expose(rng, shade(rng, picture)[view])), alpha[view]
 
 
 def plan(rng: Rng) -> list[Place]:
