@@ -67,7 +67,6 @@ fix: .venv/requirements-dev ## let ruff mend what it can
 benchmark: .venv/requirements-dev ## the speed of prepare, evaluate, submit, training, predict, two jobs and nothing to do
 	python -m benchmarks.photos
 	python -m benchmarks.training
-	python -m benchmarks.predict
 	python -m benchmarks.pipeline
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"

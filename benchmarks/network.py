@@ -1,7 +1,5 @@
-"""What the benchmarks of training and prediction share: the options, the model they measure, and the table."""
+"""The models that benchmarks and the tests on a GPU train, on photos of noise."""
 
-import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,16 +8,14 @@ import torch
 import yaml
 from lightning_fabric import Fabric
 
-from benchmarks import machine
 from src import models
 from src.compute import ComputeParams
 from src.losses import build_loss
 from src.models.blocks import SegmentationModel
-from src.params import read_params
 from stages.train.augment import Augment, AugmentParams
 from stages.train.batches import PhotoBatches
 from stages.train.checkpoint import Checkpoint
-from stages.train.launch import compile_in_place, device_name, launch, precision_name
+from stages.train.launch import compile_in_place, launch, precision_name
 from stages.train.schedule import TrainParams
 from stages.train.trainer import Trainer
 
@@ -35,11 +31,12 @@ class Setting(NamedTuple):
     variant: str
     arguments: dict[str, Any]
 
-    def title(self, batch_size: int) -> str:
+    @property
+    def title(self) -> str:
         """The model, and in what it computes."""
-        compiled = ", compiled" if self.params["compute"]["compile"] else ""
+        batch, compiled = self.params["train"]["batch_size"], ", compiled" if self.params["compute"]["compile"] else ""
         precision = precision_name(self.fabric)
-        return f"{self.variant}, width {self.arguments['width']}, batch {batch_size}, {precision}{compiled}"
+        return f"{self.variant}, width {self.arguments['width']}, batch {batch}, {precision}{compiled}"
 
 
 def setting(variant: str, budget: str, *, precision: str | None = None, compiled: bool = False) -> Setting:
@@ -50,32 +47,6 @@ def setting(variant: str, budget: str, *, precision: str | None = None, compiled
     arguments = params["models"][variant] | params[budget]["models"][variant]
     arguments = models.model_class(variant).without_pretraining(arguments)
     return Setting(params, launch(ComputeParams(**params["compute"])), variant, arguments)
-
-
-def measure_all(
-    purpose: str, wanted: str, columns: tuple[str, ...], measured: Callable[[Setting, int, int], list[str]]
-) -> tuple[list[Setting], argparse.Namespace]:
-    """Prints a row of `columns` for each model that the command line asks for; `measured` is given the steps and turns.
-
-    Returns the first setting of each budget, and the options.
-    """
-    parser = argparse.ArgumentParser(description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--variant", nargs="+", default=["residual_unet"], help="one or several, or all")
-    parser.add_argument("--budget", choices=(NARROW, FULL), help="whose sizes are taken; on a GPU by default both")
-    parser.add_argument("--precision", help="if not that of params.yaml")
-    parser.add_argument("--compile", action="store_true", help="through torch.compile")
-    parser.add_argument("--steps", type=int, default=6, help="batches per turn")
-    parser.add_argument("--turns", type=int, default=7, help="a machine with other work wants more and shorter ones")
-    options = parser.parse_args()
-    variants = read_params("variants", list[str]) if options.variant == ["all"] else options.variant
-    budgets = [options.budget] if options.budget else [NARROW, FULL] if torch.cuda.is_available() else [NARROW]
-    how = {"precision": options.precision, "compiled": options.compile}
-    runs = [setting(variant, budget, **how) for budget in budgets for variant in variants]
-    print(f"{device_name(runs[0].fabric)}, {machine()}; wanted: {wanted}\n")
-    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    for run in runs:
-        print(f"| {' | '.join(measured(run, options.steps, options.turns))} |", flush=True)
-    return runs[:: len(variants)], options
 
 
 def build(run: Setting) -> SegmentationModel:

@@ -107,7 +107,7 @@ def prepare(copies: list[Copy], options: Namespace, end: float) -> None:
     preparing = begin(first.root, "dvc", "repro", "split")
     if not epochs:
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # which lets go of the GPU when it ends
-            seconds = pool.submit(measure, first).result()
+            seconds = pool.submit(measure, first.root, {*first.variants, ENCODER_VARIANT}).result()
     if preparing.wait():
         sys.exit(f"the photos could not be prepared; {first.root / LOG} says why")
     if not epochs:
@@ -160,11 +160,11 @@ def begin(root: Path, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(command, cwd=root, env=variables, stdout=log, stderr=log, text=True)
 
 
-def measure(copy: Copy) -> dict[str, tuple[float, float, float]]:
-    """Of each variant of `copy`: seconds to start, and of training and validating per photo."""
-    os.chdir(copy.root)
+def measure(root: Path, variants: set[str]) -> dict[str, tuple[float, float, float]]:
+    """Of each variant, with the params at `root`: seconds to start, and of training and validating per photo."""
+    os.chdir(root)
     found = {}
-    for variant in copy.variants:
+    for variant in variants:
         began = time.perf_counter()
         trainer = make_trainer(setting(variant, FULL), STEPS)
         works = (epoch_of(trainer), trainer.validate)
