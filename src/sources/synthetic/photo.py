@@ -7,7 +7,7 @@ import numpy as np
 
 from src.pictures import write_picture
 from src.sources.synthetic.basics import Array, Rng, pick
-from src.sources.synthetic.light import draw_light
+from src.sources.synthetic.layer import draw_light
 from src.sources.synthetic.scenes import SCENES, Scene
 from src.sources.synthetic.standing import Place, stand_before, stand_in
 from src.sources.synthetic.wild import wild_photo

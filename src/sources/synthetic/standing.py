@@ -9,8 +9,7 @@ import numpy as np
 from src.sources.synthetic.basics import Array, Rng, Shape, ellipse, rect, turn
 from src.sources.synthetic.brush import Brush
 from src.sources.synthetic.figure import paint_person
-from src.sources.synthetic.layer import Layer
-from src.sources.synthetic.light import Light, ground_shadow
+from src.sources.synthetic.layer import Layer, Light, ground_shadow
 from src.sources.synthetic.look import Look, draw_look
 from src.sources.synthetic.palette import CLOTHS, LEAVES, SURFACES, VIVID, tint
 from src.sources.synthetic.poses import draw_pose
