@@ -64,13 +64,10 @@ fix: .venv/requirements-dev ## let ruff mend what it can
 	ruff check --fix .
 	ruff format .
 
-benchmark: .venv/requirements-dev ## the speed of prepare, training, predict, evaluate, submit, nothing and two jobs, as ratios
-	python -m benchmarks.prepare
-	python -m benchmarks.evaluate
+benchmark: .venv/requirements-dev ## the speed of prepare, evaluate, submit, training, predict, two jobs and nothing to do
+	python -m benchmarks.photos
 	python -m benchmarks.training
-	python -m benchmarks.predict
-	python -m benchmarks.nothing
-	python -m benchmarks.jobs
+	python -m benchmarks.pipeline
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
 # Without the CUDA that torch brings on Linux: its wheels pin it themselves, and those for the CPU need none. (nvidia-ml-py is DVCLive's.)

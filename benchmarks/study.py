@@ -39,7 +39,8 @@ STARTER = STARTERS / f"{ENCODER_VARIANT}.safetensors"
 GOOD = 0.95  # val Dice
 STEPS = 6  # that are timed
 BETWEEN, LAST, END = 8.0, 45.0, 30.0  # seconds for predict and the like, after the last training, and to stop in
-LOG = "log.txt"
+COPIES, LOG = Path(".cache/study"), "log.txt"
+JOBS = 4  # variants side by side, of which one has the GPU
 
 
 class Copy(NamedTuple):
@@ -54,14 +55,13 @@ def main() -> None:
     options = command_line()
     end = time.monotonic() + options.minutes * 60
     variants = yaml.safe_load(Path("params.yaml").read_text())["variants"]
-    copies = [Copy(options.project / "random", "models/starters/none", variants)]
+    copies = [Copy(COPIES / "random", "models/starters/none", variants)]
     starts = {"starter": STARTER} | ({"imagenet": options.encoder.resolve()} if options.encoder else {})
-    copies += [Copy(options.project / name, str(path), [ENCODER_VARIANT]) for name, path in starts.items()]
+    copies += [Copy(COPIES / name, str(path), [ENCODER_VARIANT]) for name, path in starts.items()]
     options.out.mkdir(parents=True, exist_ok=True)
     prepare(copies, options, end)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    numbers = [options.jobs, *(1 for _ in copies[1:])]
-    running = [begin(copy.root, "tools.jobs", str(number)) for copy, number in zip(copies, numbers, strict=True)]
+    running = [begin(copy.root, "tools.jobs", str(min(JOBS, len(copy.variants)))) for copy in copies]
     about, known = facts(), -1
     try:
         while any(process.poll() is None for process in running) and time.monotonic() < end - END:
@@ -86,10 +86,7 @@ def command_line() -> Namespace:
     parser.add_argument("photos", type=Path, help="a folder or zip in the competition's layout")
     parser.add_argument("--out", type=Path, required=True, help="the folder for the results")
     parser.add_argument("--minutes", type=float, default=9.0, help="that all may take together")
-    parser.add_argument("--epochs", type=int, help="if not as many as fit")
     parser.add_argument("--encoder", type=Path, help=f"a .safetensors file of timm's {ENCODER}")
-    parser.add_argument("--project", type=Path, default=Path(".cache/study"), help="where the copies are kept")
-    parser.add_argument("--jobs", type=int, default=4, help="variants side by side, of which one has the GPU")
     parser.add_argument("--miniature", action="store_true", help="tiny models and photos, to try this on a CPU")
     options = parser.parse_args()
     for path in (options.photos, options.encoder):
@@ -105,17 +102,19 @@ def prepare(copies: list[Copy], options: Namespace, end: float) -> None:
     """
     first, *others = copies
     fixed = first.root / "epochs"
-    epochs = options.epochs or int(fixed.read_text() if fixed.exists() else 0)
+    epochs = int(fixed.read_text()) if fixed.exists() else 0
     fill(first, options, epochs or 1)
     preparing = begin(first.root, "dvc", "repro", "split")
-    seconds = pd.DataFrame() if epochs else measure_apart(first)
+    if not epochs:
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # which lets go of the GPU when it ends
+            seconds = pool.submit(measure, first.root, {*first.variants, ENCODER_VARIANT}).result()
     if preparing.wait():
         sys.exit(f"the photos could not be prepared; {first.root / LOG} says why")
     if not epochs:
         parts = pd.read_csv(first.root / "data/split.csv")["part"].value_counts()
-        all_models = seconds.loc[[variant for copy in copies for variant in copy.variants]]
-        epoch = (all_models["train"] * parts["train"] + all_models["val"] * parts["val"]).sum()
-        left = end - time.monotonic() - END - LAST - (all_models["start"] + BETWEEN).sum()
+        models = [seconds[variant] for copy in copies for variant in copy.variants]
+        epoch = sum(train * parts["train"] + val * parts["val"] for _, train, val in models)
+        left = end - time.monotonic() - END - LAST - sum(start + BETWEEN for start, *_ in models)
         epochs = max(2, int(left / epoch))
         print(f"{seconds}\n{epochs} epochs in {left:.0f} s: one of all models takes {epoch:.2f} s", flush=True)
     fixed.write_text(str(epochs))
@@ -161,26 +160,19 @@ def begin(root: Path, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(command, cwd=root, env=variables, stdout=log, stderr=log, text=True)
 
 
-def measure_apart(copy: Copy) -> pd.DataFrame:
-    """The same as `measure`, in a process of its own, which lets go of the GPU when it ends."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(measure, copy.root, copy.variants).result()
-
-
-def measure(root: Path, variants: list[str]) -> pd.DataFrame:
-    """Of each variant, with the params at `root`: seconds to `start`, and of `train` and `val` per photo."""
+def measure(root: Path, variants: set[str]) -> dict[str, tuple[float, float, float]]:
+    """Of each variant, with the params at `root`: seconds to start, and of training and validating per photo."""
     os.chdir(root)
     found = {}
     for variant in variants:
         began = time.perf_counter()
-        run = setting(Namespace(width=None, batch_size=None, precision=None, compile=False), variant, FULL)
-        trainer = make_trainer(run, STEPS)
+        trainer = make_trainer(setting(variant, FULL), STEPS)
         works = (epoch_of(trainer), trainer.validate)
         in_turns(*works, repeats=1, uncounted=0)
         start = time.perf_counter() - began
-        (seconds,) = in_turns(*works, repeats=1, uncounted=0)
-        found[variant] = [start, *(part / len(trainer.train) for part in seconds)]
-    return pd.DataFrame.from_dict(found, orient="index", columns=["start", "train", "val"])
+        ((training, validating),) = in_turns(*works, repeats=1, uncounted=0)
+        found[variant] = start, training / len(trainer.train), validating / len(trainer.val)
+    return found
 
 
 def results(copies: list[Copy]) -> list[dict[str, Any]]:

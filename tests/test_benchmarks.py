@@ -1,29 +1,13 @@
-"""What the benchmarks count, and that those for a GPU keep what they have when their time is up."""
+"""The benchmarks for a GPU keep what they have when their time is up."""
 
 import json
 import sys
 
 import psutil
 import pytest
-import torch
-from torch import nn
 
 from benchmarks import gpu
-from benchmarks.network import operations
 from tests.conftest import write_raw
-
-
-def there_and_back(layer, channels=8):
-    """Forward and backward of `layer`, its photo's gradient included."""
-    images = torch.randn(2, channels, 16, 16, requires_grad=True)
-    return lambda: layer(images).sum().backward()
-
-
-def test_a_grouped_convolution_takes_a_share_of_a_dense_ones_operations():
-    dense = operations(there_and_back(nn.Conv2d(8, 8, 3, padding=1)))
-    assert dense == 3 * 2 * 2 * 16 * 16 * 8 * 8 * 9
-    assert operations(there_and_back(nn.Conv2d(8, 8, 3, padding=1, groups=4))) == dense / 4
-    assert operations(there_and_back(nn.Conv2d(8, 8, 3, padding=1, groups=8))) == dense / 8
 
 
 def test_a_job_that_hangs_or_fails_keeps_what_it_printed_and_the_next_ones_run(tmp_path, monkeypatch, capsys):

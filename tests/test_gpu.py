@@ -1,7 +1,6 @@
 """What only a GPU can show, at full width: python -m pytest -m gpu"""
 
 import signal
-from argparse import Namespace
 
 import pytest
 import torch
@@ -17,8 +16,7 @@ WARM, WATCHED = 3, 8  # steps
 
 
 def trainer(variant, steps, precision="auto", **changes):
-    options = Namespace(width=None, batch_size=None, precision=precision, compile=False)
-    return make_trainer(setting(options, variant, FULL), steps, **changes)
+    return make_trainer(setting(variant, FULL, precision=precision), steps, **changes)
 
 
 class Stop(Exception):  # noqa: N818

@@ -6,7 +6,6 @@ import huggingface_hub.constants
 import pytest
 import timm
 import torch
-import yaml
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
@@ -16,7 +15,6 @@ from src import models
 from src.errors import UserError
 from src.formats.model import load_model, save_model
 from src.models.blocks import LUMA, BilinearResize, FoldEnsemble
-from tests.conftest import ROOT
 from tests.test_training import dataset, trainer
 
 SMALL = {
@@ -34,13 +32,19 @@ SMALL = {
         "encoder_lr_factor": 0.5,
     },
 }
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+BATCH_NORM = {"dropout": 0.0, "batch_norm": True, "color": "rgb"}
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """A machine without a network, which has downloaded nothing before."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
 
 
 def make(variant, seed=0, **changes):
     torch.manual_seed(seed)
-    common = {"dropout": 0.0, "batch_norm": True, "color": "rgb"}
-    return models.build(variant, common | SMALL[variant] | changes)
+    return models.build(variant, BATCH_NORM | SMALL[variant] | changes)
 
 
 def photos(*shape, seed=0):
@@ -111,21 +115,19 @@ class TestEveryVariant:
         given = [id(parameter) for group in model.parameter_groups(0.1) for parameter in group["params"]]
         assert sorted(given) == sorted(id(parameter) for parameter in model.parameters())
 
-    def test_eval_is_deterministic_and_batch_independent(self, variant):
+    def test_only_training_is_random_and_mixes_photos(self, variant):
         model, batch = settle(make(variant, dropout=0.3)), photos(3, 3, 64, 64, seed=9)
         together = logits(model, batch)
         assert torch.equal(together, logits(model, batch))
         alone = torch.cat([logits(model, photo[None]) for photo in batch])
         torch.testing.assert_close(alone, together, rtol=1e-3, atol=1e-4)
-
-    def test_dropout_acts_in_training_alone(self, variant):
-        model, batch = make(variant, dropout=0.5).train(), photos(2, 3, 64, 64)
-        first, second = (model(batch) for _ in range(2))
+        first, second = (model.train()(batch) for _ in range(2))  # where dropout acts
         assert not torch.equal(first[0], second[0])
 
-    def test_save_and_load_give_the_same_logits(self, variant, tmp_path):
+    def test_save_and_load_give_the_same_logits_and_fetch_no_weights(self, variant, tmp_path, offline):
         model, batch = settle(make(variant)), photos(2, 3, 70, 93)
-        arguments = {"dropout": 0.0, "batch_norm": True, "color": "rgb"} | SMALL[variant]
+        arguments = BATCH_NORM | SMALL[variant]
+        arguments |= {"encoder_weights": "imagenet"} if "encoder_weights" in arguments else {}
         about = {"variant": variant, "arguments": arguments}
         save_model(tmp_path / "model.safetensors", [model.state_dict()], about)
         loaded, said = load_model(tmp_path / "model.safetensors")
@@ -248,7 +250,6 @@ class TestResize:
         assert ("BilinearResizeBackward" in recorded) == (variant in ("u2net", "attention_unet"))
 
 
-BATCH_NORM = {"dropout": 0.0, "batch_norm": True, "color": "rgb"}
 PLAIN_GRAY = {"dropout": 0.0, "batch_norm": False, "color": "gray"}
 UNET = 31_037_633  # milesial/Pytorch-UNet, UNet(n_channels=3, n_classes=1)
 
@@ -326,23 +327,16 @@ class TestEfficientNet:
         save_file(weights, folder / "encoder.safetensors")
         return folder / "encoder.safetensors", weights
 
-    def test_starts_from_a_file_of_weights(self, tmp_path):
+    def test_starts_from_a_file_and_sees_a_grey_photo_alike_in_gray_and_rgb(self, tmp_path):
         path, weights = self.file(tmp_path)
-        model = make("efficientnet_unet")
-        model.load_encoder(path)
-        encoder = model.encoder.model.state_dict()
-        assert encoder.keys() <= weights.keys()
-        assert all(torch.equal(tensor, weights[name]) for name, tensor in encoder.items())
-
-    def test_grey_photo_looks_the_same_to_a_gray_encoder(self, tmp_path):
-        path, _ = self.file(tmp_path)
-        features = []
-        for color in ("rgb", "gray"):
+        spread, features = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0)), []
+        for color in ("gray", "rgb"):
             model = make("efficientnet_unet", color=color).eval()
             model.load_encoder(path)
-            spread = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
             features.append(model.encoder(spread.expand(-1, model.channels, -1, -1))[-1])
         torch.testing.assert_close(*features, rtol=1e-3, atol=1e-4)
+        encoder = model.encoder.model.state_dict()
+        assert all(torch.equal(tensor, weights[name]) for name, tensor in encoder.items())
 
     def test_encoders_mean_and_std(self):
         model = make("efficientnet_unet", encoder="tf_efficientnet_lite0")  # trained on (photo - 0.5) / 0.5
@@ -376,33 +370,19 @@ class TestEfficientNet:
         assert (decoder["lr"], encoder["lr"]) == (0.5, pytest.approx(0.05))
         assert {id(p) for p in encoder["params"]} == {id(p) for p in model.encoder.parameters()}
 
-    def test_loading_fetches_no_weights(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-        model = make("efficientnet_unet")
-        arguments = BATCH_NORM | SMALL["efficientnet_unet"] | {"encoder_weights": "imagenet"}
-        about = {"variant": "efficientnet_unet", "arguments": arguments}
-        save_model(tmp_path / "model.safetensors", [model.state_dict()], about)
-        loaded, _ = load_model(tmp_path / "model.safetensors")
-        assert torch.equal(logits(loaded, photos(1, 3, 64, 64)), logits(model, photos(1, 3, 64, 64)))
-
-    @pytest.mark.parametrize("encoder", ["efficientnet-b0", "test_efficientnet"])
-    def test_without_a_network(self, encoder, tmp_path, monkeypatch):
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-        with pytest.raises(UserError, match=r"encoder_weights: .* could not be downloaded .* set it to null") as error:
-            make("efficientnet_unet", encoder=encoder, encoder_weights="imagenet")
-        assert "\n" not in str(error.value)
-
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
             ({"encoder": "efficientnet-b9"}, "did you mean efficientnet-b"),
             ({"encoder": "vit_base_patch16_224"}, "does not give features at 1/4 to 1/32"),
             ({"encoder_weights": "my.safetensors"}, "to start from a file, write start: my.safetensors"),
+            *(
+                ({"encoder": name, "encoder_weights": "imagenet"}, "could not be downloaded .* set it to null")
+                for name in ("efficientnet-b0", "test_efficientnet")
+            ),
         ],
     )
-    def test_mistakes(self, changes, message):
+    def test_mistakes(self, changes, message, offline):
         with pytest.raises(UserError, match=message) as error:
             make("efficientnet_unet", **changes)
         assert "\n" not in str(error.value)

@@ -14,11 +14,13 @@ def known_variants() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "blocks"))
 
 
-def model_class(architecture: str) -> type[SegmentationModel]:
-    """The model class of `architecture`; raises UserError for an unknown one, and for a file without its one class."""
+def model_class(architecture: str, where: str = "params.yaml: variants") -> type[SegmentationModel]:
+    """The model class of `architecture`, which stands at `where`.
+
+    Raises UserError for an unknown one, and for a file without its one class.
+    """
     if architecture not in known_variants():
-        names = ", ".join(known_variants())
-        raise UserError(f"params.yaml: variants: there is no {architecture!r}; choose from {names}")
+        raise UserError(f"{where}: there is no {architecture!r}; choose from {', '.join(known_variants())}")
     module = importlib.import_module(f"src.models.{architecture}")
     found = [
         thing
@@ -47,9 +49,7 @@ def check_saved(architecture: str, arguments: dict[str, Any], where: object) -> 
 
     Raises UserError that names `where`, for an unknown architecture or arguments that are not its own.
     """
-    if architecture not in known_variants():
-        raise UserError(f"{where}: variant: there is no {architecture!r}; choose from {', '.join(known_variants())}")
-    found = model_class(architecture)
+    found = model_class(architecture, f"{where}: variant")
     return check_value("arguments", found.without_pretraining(arguments), signature_schema(found), where).model_dump()
 
 

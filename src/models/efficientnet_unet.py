@@ -72,7 +72,31 @@ class EfficientNetUNet(SegmentationModel):
         return self.head(self.dropout(self.decoder(features)))
 
     def load_encoder(self, path: Path) -> None:
-        load_encoder(self.encoder, self.encoder_name, path)
+        """Fills the encoder from a state dict of the timm model of that name, of which it needs no classifier."""
+        encoder = self.encoder_name
+        if encoder in SMP_ENCODERS:
+            raise UserError(
+                f"{START}: {path} is no model of this project, and {encoder} is not timm's; for an encoder's file, "
+                "set encoder to the timm model that it was made from, such as tf_efficientnet_b0 for efficientnet-b0"
+            )
+        try:
+            # timm writes `stages_0` for `stages.0` where it takes a model apart for its features.
+            found = {name.replace(".", "_"): weight for name, weight in load_file(path).items()}
+        except (OSError, SafetensorError):
+            raise UserError(f"{START}: {path} is not a whole safetensors file; fetch it again") from None
+        weights = {}
+        for name, wanted in self.encoder.model.state_dict().items():
+            weight = found.get(name.replace(".", "_"), torch.empty(0))
+            if weight.ndim == 4 and weight.shape[1] == 3 and wanted.shape[1] == 1:
+                weight = weight.sum(dim=1, keepdim=True)
+            if weight.shape != wanted.shape:
+                has = f"{name} is {list(weight.shape)}" if weight.numel() else f"{name} is missing"
+                raise UserError(
+                    f"{START}: {path} does not fit {encoder}: {has}, where {list(wanted.shape)} is needed; set "
+                    "encoder to the timm model that the file was made from"
+                )
+            weights[name] = weight
+        self.encoder.model.load_state_dict(weights)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         return [
@@ -121,30 +145,3 @@ def smp_unet(encoder: str, pretrained: bool, width: int, batch_norm: bool, chann
             f"{WEIGHTS}: the ImageNet weights of {encoder} could not be downloaded ({type(error).__name__}); go online "
             "and run again, or set it to null to train from scratch; start: takes a file with the encoder"
         ) from error
-
-
-def load_encoder(module: Any, encoder: str, path: Path) -> None:
-    """Fills smp's `module` from a state dict of the timm model `encoder`, of which it needs no classifier."""
-    if encoder in SMP_ENCODERS:
-        raise UserError(
-            f"{START}: {path} is no model of this project, and {encoder} is not timm's; for an encoder's file, "
-            "set encoder to the timm model that it was made from, such as tf_efficientnet_b0 for efficientnet-b0"
-        )
-    try:
-        # timm writes `stages_0` for `stages.0` where it takes a model apart for its features.
-        found = {name.replace(".", "_"): weight for name, weight in load_file(path).items()}
-    except (OSError, SafetensorError):
-        raise UserError(f"{START}: {path} is not a whole safetensors file; fetch it again") from None
-    weights = {}
-    for name, wanted in module.model.state_dict().items():
-        weight = found.get(name.replace(".", "_"), torch.empty(0))
-        if weight.ndim == 4 and weight.shape[1] == 3 and wanted.shape[1] == 1:
-            weight = weight.sum(dim=1, keepdim=True)
-        if weight.shape != wanted.shape:
-            has = f"{name} is {list(weight.shape)}" if weight.numel() else f"{name} is missing"
-            raise UserError(
-                f"{START}: {path} does not fit {encoder}: {has}, where {list(wanted.shape)} is needed; set "
-                "encoder to the timm model that the file was made from"
-            )
-        weights[name] = weight
-    module.model.load_state_dict(weights)

@@ -2,9 +2,8 @@
 
 import numpy as np
 
+from src.sources.synthetic.basics import Array, pick
 from src.sources.synthetic.brush import Brush
-from src.sources.synthetic.chance import pick
-from src.sources.synthetic.geometry import Array
 from src.sources.synthetic.palette import CLOTHS, VIVID, WOODS, tint
 
 LEATHERS = (*WOODS, *CLOTHS[:8], *CLOTHS[:4], *VIVID)
@@ -52,12 +51,10 @@ def body(brush: Brush, top: Array, size: tuple[float, float, float], colour: Arr
     """A bag below `top`; its `size` is width and height in heads, and how many times as wide the bottom is."""
     wide, tall, flare = size
     corners = np.array([(-0.5, 0), (0.5, 0), (0.5 * flare, -1), (-0.5 * flare, -1)]) * (wide, tall)
-    flat = [brush.flat(np.append(top[:2] + corner, top[2])) for corner in corners]
-    brush.paint([np.array(flat)], colour, brush.unit * 0.12, shadow=0.35)
+    brush.paint([brush.flat(top[:2] + corners)], colour, brush.unit * 0.12, shadow=0.35)
     flap = np.array([(-0.5, 0), (0.5, 0), (0.5, -0.4), (-0.5, -0.4)]) * (wide, tall)
     if brush.rng.random() < 0.5:
-        points = [brush.flat(np.append(top[:2] + corner, top[2])) for corner in flap]
-        brush.paint([np.array(points)], colour * np.float32(0.85), brush.unit * 0.05, shadow=0.3)
+        brush.paint([brush.flat(top[:2] + flap)], colour * np.float32(0.85), brush.unit * 0.05, shadow=0.3)
 
 
 BAGS = (hand_bag, hand_bag, shoulder_bag, shoulder_bag, backpack)

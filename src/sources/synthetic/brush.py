@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from src.sources.synthetic.chance import Rng
+from src.sources.synthetic.basics import Array, Rng, Shape, circle, normalised, sweep
 from src.sources.synthetic.cloth import Cloth
-from src.sources.synthetic.geometry import Array, Shape, circle, normalised, sweep
 from src.sources.synthetic.layer import Layer
 from src.sources.synthetic.skeleton import Person
 

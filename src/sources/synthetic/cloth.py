@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from src.sources.synthetic.geometry import Array
+from src.sources.synthetic.basics import Array
 
 PRINTS = ("stripes", "pins", "checks", "plaid", "dots", "blots", "marble", "blocks")
 

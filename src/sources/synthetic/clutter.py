@@ -3,8 +3,7 @@
 import cv2
 import numpy as np
 
-from src.sources.synthetic.chance import Rng, noise, pick
-from src.sources.synthetic.geometry import Array, circle, turn
+from src.sources.synthetic.basics import Array, Rng, circle, noise, pick, turn
 from src.sources.synthetic.palette import GOODS, LEAVES, SKINS, STONES, SURFACES, WOODS, tint
 from src.sources.synthetic.scenes import Scene
 

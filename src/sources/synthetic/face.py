@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from src.sources.synthetic.geometry import ellipse
+from src.sources.synthetic.basics import ellipse
 from src.sources.synthetic.head import Head
 from src.sources.synthetic.palette import rgb
 

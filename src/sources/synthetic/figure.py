@@ -1,14 +1,14 @@
 """Paints a whole person, part by part, from back to front."""
 
+from functools import partial
+
 import numpy as np
 
-from src.sources.synthetic.arms import arm
 from src.sources.synthetic.brush import Brush
 from src.sources.synthetic.face import ear, face, spectacles
-from src.sources.synthetic.hair import back_hair, beard, cap_of_hair, side_locks
-from src.sources.synthetic.hats import hat
+from src.sources.synthetic.hair import back_hair, beard, cap_of_hair, hat, side_locks
 from src.sources.synthetic.head import Head
-from src.sources.synthetic.legs import hips, leg, skirt
+from src.sources.synthetic.limbs import arm, hips, leg, skirt
 from src.sources.synthetic.trunk import collar, neck, torso
 
 
@@ -27,17 +27,9 @@ def paint_person(brush: Brush) -> None:
     for depth, side in arms:
         if depth < -0.1:
             arm(brush, side)
-    hips(brush)
-    if lap:
-        for part in trunk:
-            part(brush)
-    for _, side in legs:
-        leg(brush, side, not lap)
-    if brush.look.skirted:
-        skirt(brush)
-    if not lap:
-        for part in trunk:
-            part(brush)
+    lower = [partial(leg, side=side, fused=not lap) for _, side in legs] + [skirt] * brush.look.skirted
+    for part in (hips, *trunk, *lower) if lap else (hips, *lower, *trunk):
+        part(brush)
     paint_head(head)
     if not facing:
         back_hair(head, 1)

@@ -5,8 +5,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from src.sources.synthetic.basics import Array, Shape, circle, normalised
 from src.sources.synthetic.brush import Brush
-from src.sources.synthetic.geometry import Array, Shape, circle, normalised
 from src.sources.synthetic.layer import View
 
 # Bones of the face: points and radii in the head's axes; and the nose.

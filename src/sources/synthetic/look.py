@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from src.sources.synthetic.chance import Rng, pick
+from src.sources.synthetic.basics import Array, Rng, pick
 from src.sources.synthetic.cloth import Cloth
-from src.sources.synthetic.geometry import Array
 from src.sources.synthetic.palette import CLOTHS, HAIRS, SHOES, SKINS, SOLES, TROUSERS, tint
 
 # Style: hairline, swell of the hair over the skull, how far it hangs below the head's centre, what else.

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from src.sources.synthetic.chance import Rng, pick
-from src.sources.synthetic.geometry import Array
+from src.sources.synthetic.basics import Array, Rng, pick
 
 # fmt: off
 SKINS = ("#f6d7c3", "#eec1a2", "#e0ac87", "#d09a70", "#b97f56", "#9a6440", "#7a4b2e", "#62402a", "#4e3222")

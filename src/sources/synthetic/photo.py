@@ -6,12 +6,10 @@ import cv2
 import numpy as np
 
 from src.pictures import write_picture
-from src.sources.synthetic.chance import Rng, pick
-from src.sources.synthetic.foreground import foreground
-from src.sources.synthetic.geometry import Array
-from src.sources.synthetic.light import draw_light
+from src.sources.synthetic.basics import Array, Rng, pick
+from src.sources.synthetic.layer import draw_light
 from src.sources.synthetic.scenes import SCENES, Scene
-from src.sources.synthetic.standing import Place, stand_in
+from src.sources.synthetic.standing import Place, stand_before, stand_in
 from src.sources.synthetic.wild import wild_photo
 
 CYCLE = 12  # of every so many photos one is each of CASES, in an order of its own
@@ -80,7 +78,7 @@ def develop(rng: Rng, picture: Array, case: str, person: float) -> Array:
 
 
 def photo(seed: int, index: int, size: int, wild: float = 0.0) -> tuple[Array, Array]:
-    """Photo `index`: its picture (S, S, 3) uint8 and its mask (S, S, 3) uint8 of 0 and 1.
+    """Photo `index`: its picture (S, S, 3) uint8 and how much of each pixel (S, S) is person, from 0 to 1.
 
     `wild` is the probability of one as varied as can be, whose shorter side is shorter.
     """
@@ -101,18 +99,15 @@ def photo(seed: int, index: int, size: int, wild: float = 0.0) -> tuple[Array, A
     for place in places:
         stand_in(rng, light, place, picture, alpha)
     if not case and framing != "bust" and rng.random() < 0.2:
-        layer = foreground(rng, size, light)
-        layer.onto(picture)
-        alpha *= 1 - layer.alpha
-    mask = np.repeat((alpha >= 0.5).astype(np.uint8)[..., None], 3, 2)
-    return develop(rng, picture, case, first.x), mask
+        stand_before(rng, light, picture, alpha)
+    return develop(rng, picture, case, first.x), alpha
 
 
 def write(raw: Path, seed: int, index: int, *, labelled: int, size: int, wild: float) -> None:
     """Draws photo `index` into the folder `raw` and, if it is one of the first `labelled` photos, its mask."""
     cv2.setNumThreads(0)  # the photos are what runs in parallel
-    picture, mask = photo(seed, index, size, wild)
+    picture, alpha = photo(seed, index, size, wild)
     part, name = ("train" if index < labelled else "test"), f"{index + 1:04d}.png"
     write_picture(picture, raw / part / "images" / name)
     if part == "train":
-        write_picture(mask, raw / part / "masks" / name)
+        write_picture(np.repeat((alpha >= 0.5).astype(np.uint8)[..., None], 3, 2), raw / part / "masks" / name)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from src.sources.synthetic.chance import Rng, pick
+from src.sources.synthetic.basics import Rng, pick
 
 
 class Arm(NamedTuple):

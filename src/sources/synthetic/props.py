@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from src.sources.synthetic.geometry import rect
+from src.sources.synthetic.basics import rect
 
 
 def column(wide: float, low: float, high: float) -> list[tuple[Any, Any]]:

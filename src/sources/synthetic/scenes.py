@@ -7,8 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from src.sources.synthetic.chance import Rng, noise, pick
-from src.sources.synthetic.geometry import Array, ellipse, rect, smooth
+from src.sources.synthetic.basics import Array, Rng, ellipse, noise, pick, rect, smooth
 from src.sources.synthetic.palette import CLOTHS, GOODS, LEAVES, SKIES, STONES, SURFACES, VIVID, WOODS, rgb, tint
 from src.sources.synthetic.props import PROPS, STREET_THINGS, column
 

@@ -5,8 +5,7 @@ from functools import partial
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from src.sources.synthetic.chance import Rng
-from src.sources.synthetic.geometry import Array, turn
+from src.sources.synthetic.basics import Array, Rng, turn
 from src.sources.synthetic.look import Look
 from src.sources.synthetic.poses import Arm, Leg, Pose
 

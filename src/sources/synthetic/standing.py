@@ -1,4 +1,4 @@
-"""Puts a person into a picture: where they stand, what they sit on and the shadow at their feet."""
+"""Puts a person into a picture: where they stand, what they sit on, their shadow, and what hides a part of them."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,14 +6,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from src.sources.synthetic.basics import Array, Rng, Shape, ellipse, rect, turn
 from src.sources.synthetic.brush import Brush
-from src.sources.synthetic.chance import Rng
 from src.sources.synthetic.figure import paint_person
-from src.sources.synthetic.geometry import Array, Shape
-from src.sources.synthetic.layer import Layer
-from src.sources.synthetic.light import Light, ground_shadow
+from src.sources.synthetic.layer import Layer, Light, ground_shadow
 from src.sources.synthetic.look import Look, draw_look
-from src.sources.synthetic.palette import CLOTHS, SURFACES, tint
+from src.sources.synthetic.palette import CLOTHS, LEAVES, SURFACES, VIVID, tint
 from src.sources.synthetic.poses import draw_pose
 from src.sources.synthetic.skeleton import Person
 
@@ -78,3 +76,27 @@ def stand_in(
         ground_shadow(picture, layer.alpha, y, light)
     layer.onto(picture)
     alpha += layer.alpha * (1 - alpha)
+
+
+def stand_before(rng: Rng, light: Light, picture: Array, alpha: Array) -> None:
+    """Hides a part of the picture and of the persons behind leaves, a post or a table with things on it."""
+    size = len(picture)
+    layer, kind, x = Layer(size, light), rng.integers(3), rng.uniform(0.1, 0.9)
+    tone = tint(rng, SURFACES + VIVID)
+    if kind == 0:
+        leaf, blade = tint(rng, LEAVES), ellipse(0, 0, 1, 0.3)
+        for _ in range(60):
+            spot, turned = rng.normal((x, 1.0), (0.16, 0.09)) * size, turn(2, rng.uniform(0, 180))[:2, :2]
+            shape = [spot + blade @ turned * rng.uniform(0.03, 0.06) * size]
+            layer.paint(shape, leaf * np.float32(rng.uniform(0.6, 1.15)), size * 0.012, shadow=0.3)
+    elif kind == 1:
+        wide = rng.uniform(0.02, 0.05)
+        layer.paint([np.array(rect(x, -0.1, x + wide, 1.1)) * size], tone * np.float32(0.8), size * wide * 0.5)
+    else:
+        top = rng.uniform(0.8, 0.9)
+        layer.paint([np.array(rect(-0.1, top, 1.1, 1.1)) * size], tone, size * 0.02)
+        for x, w, h in rng.uniform((0, 0.02, 0.04), (0.95, 0.06, 0.14), (rng.integers(1, 5), 3)):
+            thing = [np.array(rect(x, top + 0.03 - h, x + w, top + 0.03)) * size]
+            layer.paint(thing, tint(rng, VIVID), size * w * 0.4, shadow=0.3)
+    layer.onto(picture)
+    alpha *= 1 - layer.alpha

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from src.sources.synthetic.arms import ARM_T, sleeve
+from src.sources.synthetic.basics import Array, circle, normalised, pick, sweep
 from src.sources.synthetic.brush import Brush
-from src.sources.synthetic.chance import pick
 from src.sources.synthetic.cloth import Grid
-from src.sources.synthetic.geometry import Array, circle, normalised, sweep
+from src.sources.synthetic.limbs import ARM_T, sleeve
 
 # What lies on the front of a garment: colour ("shirt" or a factor of the garment's), relief, shadow and corners
 # (degrees from the front, height; None: the hem). Those right of the front are mirrored to the left.
@@ -33,13 +32,7 @@ FRONTS: dict[str, tuple[tuple[Any, float, float, Any], ...]] = {
     ),
     "polo": ((0.93, 0, 0, [(-3.5, 1.6), (3.5, 1.6), (3.5, 2.3), (-3.5, 2.3)]),),
 }
-FLAP = (
-    (0.2, 0.2, -0.02),
-    (0.03, -0.2, 0.24),
-    (0.2, -0.34, 0.28),
-    (0.36, -0.04, 0.05),
-    (0.3, 0.1, -0.05),
-)  # of a collar
+FLAP = ((0.2, 0.2, -0.02), (0.03, -0.2, 0.24), (0.2, -0.34, 0.28), (0.36, -0.04, 0.05), (0.3, 0.1, -0.05))  # a collar's
 NECKLINES = {"tee": 0.17, "dress": 0.3, "long": 0.14, "hoodie": 0.12, "jacket": 0.14}  # how deep; others 0.2
 
 

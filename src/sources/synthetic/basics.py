@@ -1,4 +1,4 @@
-"""Points, outlines and rotations: (N, 2) or (N, 3) arrays in whatever unit the caller measures in."""
+"""Points, outlines, rotations and chance: (N, 2) or (N, 3) arrays in whatever unit the caller measures in."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 Array = NDArray[Any]
+Rng = np.random.Generator
 Shape = list[Array]  # polygons, each (N, 2) in pixels, whose union is the shape
 
 
@@ -55,3 +56,14 @@ def smooth(knots: Any, count: int) -> Array:
 def sweep(sections: Sequence[Array]) -> Shape:
     """The hulls of every two neighbours in a row of point sets: the outline of what is swept along them."""
     return [cv2.convexHull(np.concatenate(pair).astype(np.float32))[:, 0] for pair in pairwise(sections)]
+
+
+def pick(rng: Rng, options: Sequence[Any]) -> Any:
+    """One of the options, each as likely."""
+    return options[int(rng.integers(len(options)))]
+
+
+def noise(rng: Rng, shape: tuple[int, int], cells: tuple[float, float]) -> Array:
+    """Smooth noise of `shape`, float32 about -1..1, with `cells` (down, across) of it in the picture."""
+    coarse = rng.uniform(-1, 1, (max(2, round(cells[0])), max(2, round(cells[1])))).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC))
