@@ -73,7 +73,7 @@ def make_trainer(
         loss=loss,
         final_loss=loss,
         augment=Augment(AugmentParams(**params["augment"])),
-        params=TrainParams(**params["train"] | {"final_epochs": 0} | changes),
+        params=TrainParams(**params["train"] | {"final_epochs": 0, "small_share": 0.0} | changes),
         seed=0,
         checkpoint=checkpoint,
         cuda_graphs=graphs and compute["cuda_graphs"] and not compute["compile"],
