@@ -58,6 +58,5 @@ def own_folder(folder: Path) -> Path:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise UserError(f"{folder} is a link, a file or another user's; remove it, or set TMPDIR to a folder of yours")
-    if stat.S_IMODE(found.st_mode) != 0o700:
-        folder.chmod(0o700)
+    folder.chmod(0o700)
     return folder

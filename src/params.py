@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
-from ruamel.yaml import YAML, YAMLError
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml import YAML
 
 from src.errors import UserError
 
@@ -60,14 +59,10 @@ def read_params(key: str, schema: type[T]) -> T:
 def _parse(text: bytes) -> Any:
     try:
         params = YAML(typ="safe", pure=True).load(text.decode())  # refuses a key that stands twice
-    except RecursionError:
-        raise UserError(f"{PARAMS} is nested too deeply") from None
-    except MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UserError(f"{PARAMS} is not valid YAML: {line}{error.problem}") from None
-    # What Python's own int, date and codecs say of a value they cannot make comes out of the parser as it is.
-    except (YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise UserError(f"{PARAMS} is not valid YAML: {' '.join(str(error).split())}") from None
+    except Exception as error:  # the parser's own, and what Python's int, date and codecs say of a value
+        mark = getattr(error, "problem_mark", None)
+        said = f"line {mark.line + 1}: {error.problem}" if mark else " ".join(str(error).split())  # type: ignore[attr-defined]
+        raise UserError(f"{PARAMS} is not valid YAML: {said}") from None
     if params is None:
         raise UserError(f"{PARAMS} is empty; git checkout {PARAMS} brings it back")
     return params

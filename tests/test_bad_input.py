@@ -1,9 +1,9 @@
 """Every mistake ends in one line that names the file or key, with exit status 1, and costs nothing already made."""
 
-import io
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import zipfile
 import zlib
@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from src.compute import ComputeParams
-from src.errors import run_guarded
+from src.errors import explain, run_main
 from src.formats.prepared import LABELLED, read_rows
 from src.formats.raw import RAW
 from src.formats.split import read_split
@@ -25,7 +24,6 @@ from stages.predict import __main__ as predict
 from stages.prepare import __main__ as prepare
 from stages.split import __main__ as split
 from stages.train import __main__ as train
-from stages.train.launch import launch
 from tests.conftest import ROOT, TINY, set_params, write_raw
 from tools import check
 
@@ -41,7 +39,6 @@ def workspace(tmp_path, monkeypatch) -> Path:
         shutil.copy(ROOT / file, folder / file)
     set_params(folder, TINY)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["stage"])
     return folder
 
 
@@ -56,10 +53,10 @@ def snapshot(root: Path) -> dict[str, bytes]:
 
 
 def fails(main, says) -> None:
-    """Runs a stage's main as its script does, in this process; it must end with one line that has all of `says`."""
-    with pytest.raises(SystemExit) as exit_status:
-        run_guarded(main)
-    message = str(exit_status.value)
+    """Calls a stage's main; what it raises must be explained by one line that has all of `says`."""
+    with pytest.raises(Exception, match=r".") as raised:
+        main()
+    message = explain(raised.value)
     assert message.startswith("error: ")
     assert "\n" not in message
     for part in says:
@@ -362,7 +359,7 @@ def test_a_missing_key_and_broken_yaml_are_named(workspace):
     ("text", "says"),
     [
         (b"seed: \xff\xfe", "not valid YAML"),
-        (b"seed: " + b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+        (b"seed: " + b"[" * 3000 + b"]" * 3000, "not valid YAML"),
         (b"seed: " + b"9" * 5000, "not valid YAML"),
         (b"seed: !!timestamp abc", "not valid YAML"),
         (b"seed: !!python/object/apply:os.system [ls]", "not valid YAML"),
@@ -390,13 +387,6 @@ def test_a_value_that_stands_for_a_billion_is_not_written_out(workspace):
     fails(lambda: read_params("variants", list[str]), says=["variants"])
 
 
-def test_several_machines_that_nothing_tells_of_each_other(workspace, monkeypatch):
-    for name in ("MASTER_ADDR", "NODE_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    params = read_params("compute", ComputeParams).model_copy(update={"device": "cpu", "num_nodes": 50})
-    fails(lambda: launch(params), says=["compute.num_nodes is 50", "MASTER_ADDR and NODE_RANK are not set"])
-
-
 def test_under_dvc_a_mistake_is_one_line_and_costs_nothing_already_made(new_project):
     project = new_project()
     project.set(split__holdout=1.0)
@@ -422,28 +412,21 @@ def test_a_stage_before_those_it_needs(workspace, main, missing):
     fails(main, [f"{missing} is missing; dvc repro makes it"])
 
 
-def test_a_missing_file_of_our_own_is_a_traceback(workspace):
-    with pytest.raises(FileNotFoundError):
-        run_guarded(lambda: Path("stages/report/report.htm").read_text())
+def test_a_missing_file_of_our_own_is_a_traceback():
+    assert explain(FileNotFoundError(2, "No such file", "stages/report/report.htm")) == ""
 
 
 @pytest.mark.parametrize(
     ("main", "words", "says"),
-    [
-        (train.main, [], ["train: ", "'variant'", "VARIANT"]),
-        (split.main, ["unet"], ["split: ", "it takes no argument"]),
-    ],
+    [(train.main, [], ["'variant'; it takes VARIANT"]), (split.main, ["unet"], ["it takes no argument"])],
 )
 def test_a_word_too_few_or_too_many_is_said(monkeypatch, main, words, says):
-    monkeypatch.setattr(sys, "argv", [main.__globals__["__file__"], *words])
-    fails(main, says)
+    monkeypatch.setattr(sys, "argv", ["stage", *words])
+    fails(lambda: run_main(main), says)
 
 
-@pytest.mark.parametrize(
-    "stdout", [None, io.TextIOWrapper(io.BytesIO(), encoding="latin-1")], ids=["closed", "latin-1"]
-)
-def test_a_place_to_print_to_that_is_closed_or_has_not_the_letters(monkeypatch, stdout):
-    monkeypatch.setattr(sys, "argv", ["stage"])
-    monkeypatch.setattr(sys, "stdout", stdout)
-    run_guarded(lambda: print("日本.png"))
-    assert stdout is None or stdout.buffer.getvalue() == b"\\u65e5\\u672c.png\n"
+def test_letters_that_the_place_to_print_to_has_not_are_spelled_out():
+    program = "from src.errors import run_main\nrun_main(lambda: print('日本.png'))"
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, cwd=ROOT, env=environment) == b"\\u65e5\\u672c.png\n"

@@ -77,7 +77,8 @@ def test_stopped_or_killed_and_started_again_they_end_in_the_same_bytes(finished
         process.kill()
     assert len(checkpoints(project)) == 2
 
-    begin().kill()  # what it started goes on until it next writes something, and the next run waits for that
+    begin().kill()  # what it started goes on until it next writes something
+    wait_until(lambda: not project.processes())
     project.run("make", "repro", "JOBS=2")
     same(project, whole)
 
@@ -102,7 +103,7 @@ def test_one_that_fails_is_named_and_the_others_go_on(finished, tmp_path):
     assert not any(stage.endswith("@residual_unet") for stage in again)
 
 
-def test_two_at_once_take_turns_and_a_terminal_shows_a_line_for_each_variant(project):
+def test_two_at_once_take_turns(project):
     project.set(postprocess__threshold=0.45)
     first = start(project, "python", "-m", "tools.jobs", "2")
     wait_until((project.root / jobs.LOCK).exists)
@@ -113,10 +114,6 @@ def test_two_at_once_take_turns_and_a_terminal_shows_a_line_for_each_variant(pro
     assert sorted(ran(log)) == sorted(
         [*(f"{s}@{v}" for s in ("evaluate", "gallery", "submit") for v in VARIANTS), "report", "release"]
     )
-    project.set(postprocess__threshold=0.5)
-    shown = project.in_terminal("python", "-m", "tools.jobs", "2")
-    assert {f"{variant}: done" for variant in VARIANTS} <= set(re.split(r"[\r\n]|\x1b\[A", shown))
-    assert "rest: " in shown
 
 
 def test_dvcs_words_for_a_full_disk_are_explained():
@@ -184,9 +181,6 @@ def test_gpus_are_locked_in_a_folder_that_is_the_users_own(tmp_path, monkeypatch
     folder.unlink()
     folder.mkdir()
     folder.chmod(0o755)
-    (folder / "a.lock").symlink_to(others / "file")
-    with pytest.raises(OSError, match=r"a\.lock"):
-        gpus.take_gpu(["a"])
     assert gpus.take_gpu(["b"]) == 0
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.name: path.read_text() for path in others.iterdir()} == {"file": "theirs"}

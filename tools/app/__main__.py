@@ -6,7 +6,6 @@ from pathlib import Path
 
 from src.errors import UserError, run_main
 from tools.app.server import make_server
-from tools.app.shelf import Shelf
 
 PORT = 8127
 
@@ -20,7 +19,7 @@ def main(*arguments: str) -> None:
     for file in options.files:
         if not file.exists():
             raise UserError(f"{file}: there is no such file; name model files, or none for all that are here")
-    server = make_server(options.port, Shelf(options.files))
+    server = make_server(options.port, options.files)
     address = f"http://127.0.0.1:{server.server_port}/"
     print(f"{address} is open to this machine alone; Ctrl-C ends it", flush=True)
     if not options.no_browser:

@@ -1,6 +1,6 @@
 """The pictures of a photo and its mask: the mask, the photo with the person outlined, and the person cut out."""
 
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,12 +23,9 @@ class Names(NamedTuple):
 def names(photos: list[Path], folder: Path) -> list[Names]:
     """The files for each of `photos`, in `folder`; photos of the same name get numbers."""
     stems: list[str] = []
-    theirs = {photo.stem for photo in photos}
     for photo in photos:
-        stem, numbers = photo.stem, count(2)
-        while stem in stems or (stem != photo.stem and stem in theirs):
-            stem = f"{photo.stem}-{next(numbers)}"
-        stems.append(stem)
+        tries = chain([photo.stem], (f"{photo.stem}-{number}" for number in count(2)))
+        stems.append(next(stem for stem in tries if stem not in stems))
     return [Names(*(folder / f"{stem}-{kind}.png" for kind in Names._fields)) for stem in stems]
 
 
