@@ -60,12 +60,8 @@ def test_what_differs_from_the_commit_is_named(finished_project):
     finished_project.repro("train@unet")
     assert "train@unet" not in said()
 
-    for damaged in ("", "[", "stages: 5"):
-        lock.write_text(damaged)
-        result = finished_project.tool("same_bytes", check=False)
-        assert result.stderr == "error: dvc.lock is damaged; git checkout dvc.lock brings it back\n"
     lock.write_text(ours)
     (finished_project.root / "models/unet.safetensors").unlink()
     assert "such as train@unet, have no results here" in said()
-    result = finished_project.run("env", "PATH=/nowhere", sys.executable, "-m", "tools.same_bytes")
-    assert result.stdout.startswith("the last commit has no dvc.lock")
+    shutil.rmtree(finished_project.root / ".git")
+    assert said().startswith("the last commit has no dvc.lock")

@@ -30,7 +30,7 @@ from stages.train.start import check_start
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGETS = ("cpu", "gpu")
-SCALARS: dict[str, Any] = {
+SCHEMAS: dict[str, Any] = {
     "source": Name,
     "budget": Name,
     "variants": list[Name],
@@ -42,8 +42,6 @@ SCALARS: dict[str, Any] = {
     "seed": Seed,
     "image_size": ImageSize,
     "max_megapixels": Megapixels,
-}
-SECTIONS: dict[str, type] = {
     "traits": TraitParams,
     "split": SplitParams,
     "augment": AugmentParams,
@@ -56,8 +54,8 @@ SECTIONS: dict[str, type] = {
 
 def main() -> None:
     params = read_params("", dict)
-    one_of("the top level", params, {*SCALARS, *SECTIONS, "losses", "models", *sources.known_sources(), *BUDGETS})
-    value: dict[str, Any] = {key: read_params(key, kind) for key, kind in (SCALARS | SECTIONS).items()}
+    one_of("the top level", params, {*SCHEMAS, "losses", "models", *sources.known_sources(), *BUDGETS})
+    value: dict[str, Any] = {key: read_params(key, kind) for key, kind in SCHEMAS.items()}
     one_of("source", [value["source"]], sources.known_sources())
     one_of("budget", [value["budget"]], BUDGETS)
     one_of("variants", value["variants"], known_variants())
