@@ -84,11 +84,9 @@ def check_file(path: Path) -> None:
     if not path.name.isprintable():
         raise UserError(f"{str(path)!r}: the name holds a control character or is not UTF-8; rename the file")
     if not path.exists():
-        what = "a link to nothing" if path.is_symlink() else "missing"
-        raise UserError(f"{path} is {what}; replace it")
+        raise UserError(f"{path} is {'a link to nothing' if path.is_symlink() else 'missing'}; replace it")
     if not path.is_file():
-        what = "a folder" if path.is_dir() else "a pipe or a device"
-        raise UserError(f"{path} is {what}, not a file; remove it")
+        raise UserError(f"{path} is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a file; remove it")
 
 
 def check_inside(path: Path, folder: Path) -> None:

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -33,18 +32,19 @@ def take_gpu(gpus: Sequence[str]) -> int:
             return place
     folder = own_folder(Path(tempfile.gettempdir(), f"person-segmentation-{os.getuid()}"))
     locks = [FileLock(folder / f"{gpu}.lock") for gpu in gpus]
-    for attempt in count():
+    told = False
+    while True:
         for place, lock in enumerate(locks):
             with suppress(Timeout):
                 lock.acquire(blocking=False)
                 TAKEN[gpus[place]] = lock
                 Path(lock.lock_file).write_text(f"{' '.join(sys.argv)} (process {os.getpid()})")
                 return place
-        if attempt == 0:
+        if not told:
             holders = (f"{place} is in use by {read_holder(Path(lock.lock_file))}" for place, lock in enumerate(locks))
             print(f"waiting for a GPU: {', '.join(holders)}", file=sys.stderr)
+            told = True
         time.sleep(LOOK_AGAIN)
-    raise AssertionError  # never
 
 
 def own_folder(folder: Path) -> Path:

@@ -88,11 +88,9 @@ def _pixels(path: ImageFile, file: IO[bytes]) -> tuple[int, int]:
     try:
         with Image.open(file, formats=FORMATS) as image:
             return image.size
-    except OSError as error:
-        if error.errno:  # it could not be read at all
+    except Exception as error:  # each of Pillow's decoders has its own errors for a damaged header
+        if getattr(error, "errno", None):  # it could not be read at all
             raise
-        raise _unreadable(path) from None
-    except Exception:  # each of Pillow's decoders has its own errors for a damaged header
         raise _unreadable(path) from None
 
 

@@ -4,7 +4,6 @@ Every stage depends on this file, so a change here reruns all of them: keep it t
 """
 
 import inspect
-import re
 import reprlib
 from collections.abc import Callable
 from functools import cache, reduce
@@ -20,19 +19,13 @@ PARAMS = Path("params.yaml")
 T = TypeVar("T")
 
 
-def _plain_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", name):
-        raise ValueError("must be 1 to 64 letters, digits and _")
-    return name
-
-
 def _odd_or_zero(value: int) -> int:
     if value and value % 2 == 0:
         raise ValueError("must be an odd number, or 0 for off")
     return value
 
 
-Name = Annotated[str, AfterValidator(_plain_name)]  # of a variant, loss, source ...: also that of a file
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]  # of a variant, loss, source ...: also that of a file
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 ImageSize = Annotated[int, Field(ge=32, le=4096)]
 FilterSize = Annotated[int, Field(ge=0, le=255), AfterValidator(_odd_or_zero)]

@@ -126,7 +126,7 @@ class TestEnsembles:
             ({"u2net": ["unet", "unet", "unet"]}, "ensembles: u2net is a variant's name; take another one"),
             (
                 {"a b": ["unet", "unet", "unet"]},
-                "ensembles.a b.[key]: must be 1 to 64 letters, digits and _, got 'a b'",
+                "ensembles.a b.[key]: string should match pattern '^[A-Za-z0-9_]{1,64}$', got 'a b'",
             ),
         ],
     )

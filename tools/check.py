@@ -133,11 +133,8 @@ def errors_in(file: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        if isinstance(error, SyntaxError):
-            places = [(error.filename, error.lineno)]
-        else:
-            places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-        lines = [line for path, line in places if path == str(ROOT / file)]
+        places: list[Any] = [*traceback.extract_tb(error.__traceback__), error]  # a SyntaxError has a place of its own
+        lines = [place.lineno for place in places if getattr(place, "filename", "") == str(ROOT / file)]
         where = f"{file}, line {lines[-1]}" if lines else file
         said = traceback.format_exception_only(error)[-1].strip()
         raise UserError(f"{where}: {said}") from None

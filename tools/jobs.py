@@ -13,7 +13,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 
 import psutil
 import yaml
@@ -30,68 +29,48 @@ GRACE = 20.0  # seconds that a process has to end in after Ctrl-C
 MEMORY = {"cpu": 1.0, "gpu": 8.0}  # GB of a training on a CPU, by budget: u2net, which takes most
 CGROUP = Path("/sys/fs/cgroup")  # the limits of a container
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SEEN_AT_ONCE = {"PYTHONUNBUFFERED": "1"}
 
 
-class Jobs:
-    """The `dvc repro` that run now, each in a process group of its own, so that all it started can be stopped."""
+def run_all(number: int, calls: dict[str, list[str]]) -> dict[str, list[str]]:
+    """`dvc repro` with the arguments in `calls`, by label, `number` at a time; returns what failed, and its errors.
 
-    def __init__(self) -> None:
-        self.lock, self.stopped = Lock(), False
-        self.running: set[subprocess.Popen[str]] = set()
+    Each has a thread, so that Ctrl-C, which comes to the main one, never falls into the start of a process.
+    """
+    with ThreadPoolExecutor(number) as pool:
+        running = {label: pool.submit(repro, label, arguments) for label, arguments in calls.items()}
+        try:
+            return {label: errors for label, job in running.items() if (errors := job.result())}
+        except KeyboardInterrupt:
+            for ending in ENDINGS:
+                signal.signal(ending, signal.SIG_IGN)  # it is on its way
+            pool.shutdown(wait=False, cancel_futures=True)
+            for ending in (signal.SIGINT, signal.SIGKILL):
+                left = psutil.Process().children(recursive=True)
+                for process in left:
+                    with suppress(psutil.NoSuchProcess):
+                        process.send_signal(ending)
+                psutil.wait_procs(left, GRACE)
+            raise
 
-    def run(self, number: int, calls: dict[str, list[str]]) -> dict[str, list[str]]:
-        """`dvc repro` with the arguments in `calls`, by label, `number` at a time; returns what failed, and its errors.
 
-        Each has a thread, so that Ctrl-C, which comes to the main one, never falls into the start of a process.
-        """
-        with ThreadPoolExecutor(number) as pool:
-            running = {label: pool.submit(self._repro, label, arguments) for label, arguments in calls.items()}
-            try:
-                return {label: errors for label, job in running.items() if (errors := job.result())}
-            except KeyboardInterrupt:
-                for ending in ENDINGS:
-                    signal.signal(ending, signal.SIG_IGN)  # it is on its way
-                pool.shutdown(wait=False, cancel_futures=True)
-                self.stop()
-                raise
-
-    def _repro(self, label: str, arguments: list[str]) -> list[str]:
-        """Prints what `dvc repro` says, each line behind its `label`; returns the lines that say what failed."""
-        with self.lock:  # what has started is in `running` before anybody stops it
-            if self.stopped:
-                return ["not started"]
-            process = subprocess.Popen(
-                [*DVC, "repro", *arguments],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,  # which makes the \r of a progress bar the end of a line, too
-                errors="replace",
-                start_new_session=True,
-                env=SEEN_AT_ONCE | os.environ,
-            )
-            self.running.add(process)
-        errors = []
-        for line in filter(None, map(str.strip, process.stdout or ())):
-            print(f"{label}: {line}\n", end="", flush=True)
-            if line.lower().startswith("error:"):
-                errors.append(line)
-        status = process.wait()
-        self.running.discard(process)
-        return (errors or [f"ended with status {status}"]) if status else []
-
-    def stop(self) -> None:
-        """Sends Ctrl-C to all that runs, and kills what has not ended after GRACE seconds."""
-        with self.lock:
-            self.stopped = True
-        for number, patience in ((signal.SIGINT, GRACE), (signal.SIGKILL, None)):
-            left = list(self.running)
-            for process in left:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, number)
-            for process in left:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(patience)
+def repro(label: str, arguments: list[str]) -> list[str]:
+    """Prints what `dvc repro` says, each line behind its `label`; returns the lines that say what failed."""
+    process = subprocess.Popen(
+        [*DVC, "repro", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,  # which makes the \r of a progress bar the end of a line, too
+        errors="replace",
+        start_new_session=True,  # Ctrl-C in a terminal comes to us alone
+        env={"PYTHONUNBUFFERED": "1"} | os.environ,
+    )
+    errors = []
+    for line in filter(None, map(str.strip, process.stdout or ())):
+        print(f"{label}: {line}\n", end="", flush=True)
+        if line.lower().startswith("error:"):
+            errors.append(line)
+    status = process.wait()
+    return (errors or [f"ended with status {status}"]) if status else []
 
 
 def status() -> dict[str, list[dict[str, dict[str, object]] | str]]:
@@ -102,7 +81,7 @@ def status() -> dict[str, list[dict[str, dict[str, object]] | str]]:
     return json.loads(result.stdout)
 
 
-def run(jobs: Jobs, number: int | None) -> None:
+def run(number: int | None) -> None:
     """The whole pipeline; raises UserError that names what failed."""
     definitions = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
     names, stale = list(definitions), status()
@@ -110,7 +89,7 @@ def run(jobs: Jobs, number: int | None) -> None:
         print("Data and pipelines are up to date.")
         return
     if not stale.keys().isdisjoint(names[: names.index(FOR_ALL) + 1]):
-        check(jobs.run(1, {FOR_ALL: [FOR_ALL]}), "what all variants need was not made, for the reason above")
+        check(run_all(1, {FOR_ALL: [FOR_ALL]}), "what all variants need was not made, for the reason above")
         stale = status()
     of_each = [name for name in names if "matrix" in definitions[name]]
     chains = {v: [f"{name}@{v}" for name in of_each] for v in read_params("variants", list[str])}
@@ -118,11 +97,11 @@ def run(jobs: Jobs, number: int | None) -> None:
     if chains:
         number = min(number or how_many(), len(chains))
         print(f"{len(chains)} variants, {number} side by side; JOBS=N for another number", flush=True)
-        failed = jobs.run(number, {variant: ["--single-item", *chain] for variant, chain in chains.items()})
+        failed = run_all(number, {variant: ["--single-item", *chain] for variant, chain in chains.items()})
         for name, errors in failed.items():
             print(*(f"{name}: {line}" for line in errors), sep="\n", file=sys.stderr)
         check(failed, f"{', '.join(failed)} failed, for the reason above; the others went on")
-    check(jobs.run(1, {"rest": []}), "all variants are done, but what comes after them failed, for the reason above")
+    check(run_all(1, {"rest": []}), "all variants are done, but what comes after them failed, for the reason above")
 
 
 def check(failed: dict[str, list[str]], what: str) -> None:
@@ -161,10 +140,9 @@ def main(number: str = "auto") -> None:
     for ending in ENDINGS:
         if signal.getsignal(ending) == signal.SIG_DFL:  # nohup has it ignored
             signal.signal(ending, signal.default_int_handler)  # as Ctrl-C
-    jobs = Jobs()
     try:
         with locked(LOCK, "runs make repro in this folder"):
-            run(jobs, None if number == "auto" else int(number))
+            run(None if number == "auto" else int(number))
     except KeyboardInterrupt:
         raise UserError("interrupted; start the same command again to go on") from None
 

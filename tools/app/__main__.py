@@ -4,8 +4,9 @@ import argparse
 import webbrowser
 from pathlib import Path
 
-from src.errors import UserError, run_main
+from src.errors import run_main
 from tools.app.server import make_server
+from tools.find_model import find_file
 
 PORT = 8127
 
@@ -17,8 +18,7 @@ def main(*arguments: str) -> None:
     parser.add_argument("--no-browser", action="store_true", help="only say where the page is")
     options = parser.parse_args(arguments)
     for file in options.files:
-        if not file.exists():
-            raise UserError(f"{file}: there is no such file; name model files, or none for all that are here")
+        find_file(file)  # or it ends here
     server = make_server(options.port, options.files)
     address = f"http://127.0.0.1:{server.server_port}/"
     print(f"{address} is open to this machine alone; Ctrl-C ends it", flush=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from src.errors import UserError, explain
-from tools.app.shelf import VIEWS, dice_by_name, find_files, picture
+from tools.app.shelf import dice_by_name, find_files, picture
 from tools.demo.__main__ import EXAMPLE
+from tools.demo.cutout import VIEWS
 
 HERE = Path(__file__).parent
 OWN = ("127.0.0.1", "localhost")  # names of this machine that are no other's

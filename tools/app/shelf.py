@@ -16,10 +16,9 @@ from src.params import PARAMS, read_params
 from src.pictures import encode
 from src.predictor import Predictor
 from tools.demo.choose import scored_dice
-from tools.demo.cutout import cutout, overlay
+from tools.demo.cutout import VIEWS
 from tools.find_model import find_model
 
-VIEWS = {"cutout": cutout, "overlay": overlay, "mask": lambda _, mask: mask * np.uint8(255)}
 ONE_AT_A_TIME = Lock()  # a prediction takes all cores, and a photo much memory
 
 

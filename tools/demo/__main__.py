@@ -5,17 +5,18 @@ that came with the clone, and else the starter. Without a photo, that of an astr
 """
 
 import argparse
+from itertools import chain, count
 from pathlib import Path
 
 import skimage
 
 from src.compute import ComputeParams
-from src.errors import UserError, run_main
-from src.files import check_file
+from src.errors import run_main
 from src.images import Megapixels, read_photo
 from src.params import read_params
+from src.pictures import write_picture
 from tools.demo.choose import choose
-from tools.demo.cutout import names, write_all
+from tools.demo.cutout import VIEWS
 from tools.find_model import find_model
 
 FOLDER = Path("demo")
@@ -28,10 +29,6 @@ def main(*arguments: str) -> None:
     parser.add_argument("--model", help="a variant that was trained here, or a model file")
     options = parser.parse_args(arguments)
     photos = options.photos or [EXAMPLE]
-    for photo in photos:
-        if not photo.exists():
-            raise UserError(f"{photo}: there is no such file; give the path of a PNG, JPEG or WebP photo")
-        check_file(photo)
     max_megapixels = read_params("max_megapixels", Megapixels)
     device = read_params("compute", ComputeParams).device
     if options.model:
@@ -39,11 +36,22 @@ def main(*arguments: str) -> None:
     else:
         predictor, why = choose(device)
     print(why)
-    for path, files in zip(photos, names(photos, FOLDER), strict=True):
+    for path, stem in zip(photos, stems(photos), strict=True):
         photo = read_photo(path, max_megapixels)
         mask = predictor.mask(photo)
-        write_all(photo, mask.view("uint8"), files)
-        print(f"{path}: person in {mask.mean():.1%} of it; see {', '.join(map(str, files))}")
+        files = {view: FOLDER / f"{stem}-{view}.png" for view in VIEWS}
+        for view, file in files.items():
+            write_picture(VIEWS[view](photo, mask.view("uint8")), file)
+        print(f"{path}: person in {mask.mean():.1%} of it; see {', '.join(map(str, files.values()))}")
+
+
+def stems(photos: list[Path]) -> list[str]:
+    """What the pictures of each of `photos` are called; photos of the same name get numbers."""
+    found: list[str] = []
+    for photo in photos:
+        tries = chain([photo.stem], (f"{photo.stem}-{number}" for number in count(2)))
+        found.append(next(stem for stem in tries if stem not in found))
+    return found
 
 
 if __name__ == "__main__":
