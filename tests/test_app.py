@@ -25,9 +25,8 @@ from tests.conftest import ROOT, set_params
 from tests.test_export import photo, save
 from tests.workspace import some_metrics
 from tools.app import __main__ as app
-from tools.app.server import make_server
 from tools.app.shelf import picture, predictor
-from tools.demo.cutout import cutout, overlay
+from tools.demo import cutout, overlay
 from tools.find_model import find_model
 
 DROP = """
@@ -79,7 +78,7 @@ class Page:
 @contextmanager
 def serving(*named: Path) -> Iterator[str]:
     """The address at which the page is open within this block."""
-    running = make_server(0, list(named))
+    running = app.make_server(0, list(named))
     Thread(target=running.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{running.server_port}/"
     running.shutdown()

@@ -116,11 +116,6 @@ def test_two_at_once_take_turns(project):
     )
 
 
-def test_dvcs_words_for_a_full_disk_are_explained():
-    with pytest.raises(UserError, match=r"unet failed; .*there is no room left on the disk; mend it"):
-        jobs.check({"unet": [f"ERROR: {jobs.FULL} for 'models'."]}, "unet failed")
-
-
 @pytest.mark.parametrize(
     ("change", "files", "expected"),
     [

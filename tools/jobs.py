@@ -24,7 +24,6 @@ from src.params import Name, read_params
 FOR_ALL = "split"  # the last stage that all variants need
 DVC = ("dvc", "--wait-for-lock")
 LOCK = Path(".dvc/tmp/make-repro.lock")
-FULL = "No possible cache link types"  # DVC's words for a full disk
 GRACE = 20.0  # seconds that a process has to end in after Ctrl-C
 MEMORY = {"cpu": 1.0, "gpu": 8.0}  # GB of a training on a CPU, by budget: u2net, which takes most
 CGROUP = Path("/sys/fs/cgroup")  # the limits of a container
@@ -106,8 +105,6 @@ def run(number: int | None) -> None:
 
 def check(failed: dict[str, list[str]], what: str) -> None:
     """Raises UserError that says `what` went wrong if anything has `failed`."""
-    if any(FULL in line for errors in failed.values() for line in errors):
-        what = f"{what}; where DVC speaks of cache link types, there is no room left on the disk"
     if failed:
         raise UserError(f"{what}; mend it and start this again")
 

@@ -15,8 +15,7 @@ from src.images import Megapixels, read_photo
 from src.params import PARAMS, read_params
 from src.pictures import encode
 from src.predictor import Predictor
-from tools.demo.choose import scored_dice
-from tools.demo.cutout import VIEWS
+from tools.demo import VIEWS, scored_dice
 from tools.find_model import find_model
 
 ONE_AT_A_TIME = Lock()  # a prediction takes all cores, and a photo much memory
