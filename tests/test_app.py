@@ -4,7 +4,6 @@ import base64
 import http.client
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from src.formats.metrics import write_metrics
 from src.images import read_photo
 from src.pictures import encode
 from tests.browser import PHONE, find, needs_browser, show_as
-from tests.conftest import ROOT, set_params
+from tests.conftest import set_params
 from tests.test_export import photo, save
 from tests.workspace import some_metrics
 from tools.app import __main__ as app
@@ -86,18 +85,16 @@ def serving(*named: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch) -> Path:
+def project(bare) -> Path:
     """A project with two small models, of which unet has a score, and the photo me.jpg, which a camera turned."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    set_params(tmp_path, {"max_megapixels": 2})
+    set_params(bare, {"max_megapixels": 2})
     for name in ("unet", "residual_unet"):
         save(name, depth=1)
     write_metrics("unet", some_metrics(0.5, 0.75))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter
     Image.fromarray(photo(97, 150)).save("me.jpg", exif=exif)
-    return tmp_path
+    return bare
 
 
 @pytest.fixture

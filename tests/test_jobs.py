@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import sys
 import time
@@ -13,8 +12,7 @@ import yaml
 
 from src import gpus
 from src.errors import UserError
-from src.files import read_holder
-from tests.conftest import ROOT, VARIANTS, Project, copy_finished, copy_project, wait_until
+from tests.conftest import VARIANTS, Project, copy_finished, copy_project, wait_until
 from tests.test_resume import checkpoints, hashes, start
 from tools import jobs
 
@@ -128,13 +126,11 @@ def test_two_at_once_take_turns(project):
         ({}, {"cpu.max": "50000 100000"}, 1),
     ],
 )
-def test_cores_memory_and_the_limits_of_a_container_say_how_many(tmp_path, monkeypatch, change, files, expected):
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    Project(tmp_path).set(compute__device="cpu", **change)
+def test_cores_memory_and_the_limits_of_a_container_say_how_many(bare, monkeypatch, change, files, expected):
+    Project(bare).set(compute__device="cpu", **change)
     for name, text in files.items():
-        (tmp_path / name).write_text(f"{text}\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(jobs, "CGROUP", tmp_path)
+        (bare / name).write_text(f"{text}\n")
+    monkeypatch.setattr(jobs, "CGROUP", bare)
     monkeypatch.setattr(jobs.os, "sched_getaffinity", lambda _: range(6), raising=False)
     monkeypatch.setattr(jobs.psutil, "virtual_memory", lambda: SimpleNamespace(available=20e9))
     assert jobs.how_many() == expected
@@ -179,10 +175,3 @@ def test_gpus_are_locked_in_a_folder_that_is_the_users_own(tmp_path, monkeypatch
     assert gpus.take_gpu(["b"]) == 0
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.name: path.read_text() for path in others.iterdir()} == {"file": "theirs"}
-
-
-def test_whoever_holds_a_lock_may_leave_or_have_written_anything(tmp_path):
-    path = tmp_path / "a.lock"
-    assert read_holder(path) == "unknown"
-    path.write_bytes(b"\xff 12\n")
-    assert read_holder(path) == "\ufffd 12"

@@ -1,6 +1,5 @@
 """One way to use a model: what `load` gives is what the demo cuts out and what the release holds; its card."""
 
-import shutil
 from pathlib import Path
 
 import cv2
@@ -31,20 +30,16 @@ SHAPES = [(150, 97), (41, 200), (64, 64)]
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch) -> Path:
+def project(bare) -> Path:
     """A folder with params.yaml and one scored unet, as the current one."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    set_params(tmp_path, {"release": "unet", "compute.device": "cpu"})
+    set_params(bare, {"release": "unet", "compute.device": "cpu"})
     save("unet", depth=1)
     write_metrics("unet", some_metrics(0.3, 0.9, small=TraitScore(dice=0.4321, photos=3)))
-    return tmp_path
+    return bare
 
 
-def test_the_demo_cuts_out_what_load_finds_and_needs_no_photo_to_show_it(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    (tmp_path / "models").symlink_to(ROOT / "models")
+def test_the_demo_cuts_out_what_load_finds_and_needs_no_photo_to_show_it(bare, capsys):
+    (bare / "models").symlink_to(ROOT / "models")
     demo.main("--model", "models/starters/efficientnet_unet.safetensors")
     assert "see demo/astronaut-mask.png" in capsys.readouterr().out
     mask = load(STARTER).mask(read_photo(ASTRONAUT))
