@@ -8,8 +8,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,16 +184,10 @@ def committed_rows() -> dict[str, str]:
     return {row.split("|")[1].strip(): row for row in rows[2:]}
 
 
-@contextmanager
-def matrix() -> Iterator[Matrix]:
-    """A Matrix in a folder of its own, as long as the block runs."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Matrix(Path(folder))
-
-
 def main() -> None:
     rows = []
-    with matrix() as table:
+    with tempfile.TemporaryDirectory() as folder:
+        table = Matrix(Path(folder))
         for change in CHANGES:
             rows.append(table.row(change))
             print(rows[-1], flush=True)

@@ -64,7 +64,12 @@ def main() -> None:
     one_of("release", [value["release"]], value["variants"])
     check_ensembles(value["ensembles"], value["variants"])
     check_start(Path(value["start"]))
-    check_losses(value["loss"], value["final_loss"])
+    for key in ("loss", "final_loss"):
+        one_of(key, [value[key]], known_losses())
+    one_of("losses", read_params("losses", dict), known_losses())
+    for name in known_losses():
+        with errors_in(f"src/losses/{name}.py"):
+            build_loss(name, read_params(f"losses.{name}", dict))
     for name in sources.known_sources():
         with errors_in(f"src/sources/{name}/__init__.py"):
             read_params(name, sources.find(name).Params)
@@ -99,16 +104,6 @@ def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
         known.append(name)
 
 
-def check_losses(loss: str, final_loss: str) -> None:
-    """Both names, and the block of every loss."""
-    for key, name in {"loss": loss, "final_loss": final_loss}.items():
-        one_of(key, [name], known_losses())
-    one_of("losses", read_params("losses", dict), known_losses())
-    for name in known_losses():
-        with errors_in(f"src/losses/{name}.py"):
-            build_loss(name, read_params(f"losses.{name}", dict))
-
-
 def check_models() -> None:
     """The blocks of both budgets and `models`: in each of them every file in src/models has an entry."""
     for budget in BUDGETS:
@@ -120,9 +115,8 @@ def check_models() -> None:
         with errors_in(f"src/models/{variant}.py"):
             model_class(variant)
             presets = {budget: read_params(f"{budget}.models.{variant}", dict) for budget in BUDGETS}
-            shared = read_params(f"models.{variant}", dict)
             for budget, preset in presets.items():
-                check_arguments(variant, shared, preset, budget)
+                check_arguments(variant, read_params(f"models.{variant}", dict), preset, budget)
 
 
 @contextmanager

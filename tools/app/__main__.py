@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from src.errors import UserError, explain, run_main
-from tools.app.shelf import dice_by_name, find_files, picture
-from tools.demo import EXAMPLE, VIEWS
+from tools.app.shelf import find_files, picture
+from tools.demo import EXAMPLE, VIEWS, scored_dice
 from tools.find_model import find_file
 
 PORT = 8127
@@ -118,7 +118,8 @@ class Handler(BaseHTTPRequestHandler):
             photo = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             return "image/png", picture(files[asked["model"]], asked["view"], photo)
         if path == "/models.json":
-            return "application/json", json.dumps(dice_by_name(self.named)).encode()
+            dice = {name: scored_dice(file) for name, file in find_files(self.named).items()}
+            return "application/json", json.dumps(dice).encode()
         if path not in FILES:
             raise UserError("there is no such page")
         file, kind = FILES[path]

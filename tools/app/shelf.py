@@ -35,18 +35,18 @@ def find_files(named: list[Path]) -> dict[str, Path]:
     return {titles.get(file.parent, "{0}").format(file): file for file in found}
 
 
-def dice_by_name(named: list[Path]) -> dict[str, float | None]:
-    """The Dice on holdout, None if it is not known, of each model that the page shows."""
-    return {name: scored_dice(file) for name, file in find_files(named).items()}
-
-
 def picture(file: Path, view: str, photo: bytes) -> bytes:
     """The PNG file that `make demo` would write: one of VIEWS of `photo`, an image file, by the model in `file`.
 
     Raises UserError if the model or the photo cannot be read or the photo is too large.
     """
-    with ONE_AT_A_TIME:
-        pixels = decode(photo)
+    with ONE_AT_A_TIME, NamedTemporaryFile() as copy:
+        path = Path(copy.name)
+        path.write_bytes(photo)
+        try:
+            pixels = read_photo(path, read_params("max_megapixels", Megapixels))
+        except UserError as error:  # the page names the photo
+            raise UserError(str(error).removeprefix(f"{path}: ")) from None
         mask = predictor(file).mask(pixels)
         return encode(VIEWS[view](pixels, mask.view(np.uint8)), ".png")
 
@@ -60,14 +60,3 @@ def predictor(file: Path) -> Predictor:
 @lru_cache(maxsize=16)
 def _load(file: Path, *times: int) -> Predictor:
     return find_model(file, read_params("compute", ComputeParams).device)
-
-
-def decode(photo: bytes) -> np.ndarray:
-    """The pixels of an image file, as `read_photo` returns them; raises UserError, without the file's name."""
-    with NamedTemporaryFile() as file:
-        path = Path(file.name)
-        path.write_bytes(photo)
-        try:
-            return read_photo(path, read_params("max_megapixels", Megapixels))
-        except UserError as error:
-            raise UserError(str(error).removeprefix(f"{path}: ")) from None
