@@ -68,7 +68,10 @@ def explain(error: BaseException) -> str:
     elif isinstance(error, KeyboardInterrupt):
         message = "interrupted; start the same command again"
     elif no_room(error):
-        message = f"no room left on the disk{_named(error)}; make room and run the same command again"
+        names = [link.filename for link in _chain(error) if isinstance(link, OSError) and link.filename]
+        message = (
+            f"no room left on the disk{f' for {names[0]}' if names else ''}; make room and run the same command again"
+        )
     elif isinstance(error, FileNotFoundError):
         missing = error.filename or str(error).rsplit(": ", 1)[-1]  # safetensors gives no file name
         if Path(missing).parts[:1] in [(folder,) for folder in MADE]:
@@ -118,8 +121,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _named(error: BaseException) -> str:
-    names = [link.filename for link in _chain(error) if isinstance(link, OSError) and link.filename]
-    return f" for {names[0]}" if names else ""

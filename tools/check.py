@@ -75,21 +75,16 @@ def main() -> None:
             read_params(name, sources.find(name).Params)
     check_models()
     if value["source"] == "local":
-        check_photos()
+        # One's own, if they are in a folder: DVC, which reads it before any stage runs, never ends at a pipe.
+        photos = sources.find("local").fetch(read_params("local", sources.find("local").Params), Path())
+        if photos.is_dir():
+            list_raw(find_layout(photos))
     chosen = ", ".join(f"{key} {value[key]}" for key in ("source", "budget", "loss"))
     print(f"params.yaml is valid: {chosen}, {', '.join(value['variants'])}")
     if others := [name for name in known_variants() if name not in value["variants"]]:
         print(f"not trained, since they are not in variants: {', '.join(others)}")
     if version("torch").endswith("+cpu") and Path("/proc/driver/nvidia").exists() and value["compute"].device != "cpu":
         print("the installed torch cannot use this machine's GPU; one that can: make clean && make repro TORCH=cuda")
-
-
-def check_photos() -> None:
-    """One's own photos, if they are in a folder: DVC, which reads it before any stage runs, never ends at a pipe."""
-    local = sources.find("local")
-    path = local.fetch(read_params("local", local.Params), Path())
-    if path.is_dir():
-        list_raw(find_layout(path))
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
