@@ -4,7 +4,6 @@ Only processes of the same user on the same machine see it; among several, a sch
 """
 
 import os
-import stat
 import sys
 import tempfile
 import time
@@ -55,8 +54,7 @@ def own_folder(folder: Path) -> Path:
     """
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != os.getuid():
         raise UserError(f"{folder} is a link, a file or another user's; remove it, or set TMPDIR to a folder of yours")
     folder.chmod(0o700)
     return folder

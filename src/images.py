@@ -2,6 +2,7 @@
 
 import warnings
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -95,14 +96,11 @@ def _pixels(path: ImageFile, file: IO[bytes]) -> tuple[int, int]:
 
 
 def _decode(path: ImageFile, data: bytes, flags: int) -> NDArray:
-    try:
+    with suppress(cv2.error):
         # imread would return half of a JPEG file that is cut short.
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise _unreadable(path)
-    return pixels
+        if (pixels := cv2.imdecode(np.frombuffer(data, np.uint8), flags)) is not None:
+            return pixels
+    raise _unreadable(path)
 
 
 def _is_lossy(data: bytes) -> bool:

@@ -47,9 +47,7 @@ def imported(file: str) -> frozenset[str]:
             continue
         found.add(current)
         tree = ast.parse((ROOT / current).read_text())
-        if [type(node) for node in tree.body] == [
-            ast.Expr
-        ]:  # a docstring alone, as in stages/__init__.py, does nothing
+        if [type(node) for node in tree.body] == [ast.Expr]:  # a docstring alone does nothing
             found.remove(current)
         for node in ast.walk(tree):
             names = []

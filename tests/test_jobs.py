@@ -142,9 +142,7 @@ def test_how_many_is_a_number(number):
         jobs.main(number)
 
 
-def test_without_the_environment_activated_dvc_takes_its_python_and_where_there_is_none_one_line_says_so(
-    project,
-):
+def test_without_the_environment_activated_dvc_takes_its_python_or_one_line_says_that_there_is_none(project):
     (project.root / "bin").mkdir()
     (project.root / "bin/python").symlink_to(getattr(sys, "_base_executable", sys.executable))
     (project.root / ".venv").symlink_to(sys.prefix)
@@ -153,10 +151,8 @@ def test_without_the_environment_activated_dvc_takes_its_python_and_where_there_
     assert ran(project.run(*repro).stdout.replace("Running", "x: Running")) == ["split"]
     (project.root / ".venv").unlink()
     result = project.run(*repro, check=False)
-    assert (
-        "error: this Python lacks the project's packages; type: make check && source .venv/bin/activate"
-        in result.stderr
-    )
+    line = "error: this Python lacks the project's packages; type: make check && source .venv/bin/activate"
+    assert line in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -88,9 +88,7 @@ def main() -> None:
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
-    """Raises UserError for an ensemble whose name is a variant's, or with a member that is neither in `variants` nor an
-    ensemble listed before it.
-    """
+    """Raises UserError for a name that is a variant's, or a member not in `variants` and no ensemble listed before."""
     known = list(variants)
     for name, members in ensembles.items():
         if name in known_variants():

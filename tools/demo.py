@@ -64,10 +64,7 @@ def stems(photos: list[Path]) -> list[str]:
 
 
 def choose(device: str) -> tuple[Predictor, str]:
-    """The better of the starter and the best model trained here, by holdout Dice, and a line that says which and why.
-
-    Raises UserError if a model cannot be read.
-    """
+    """The better of the starter and the best model trained here, by holdout Dice, and a line that says why."""
     scored = {file: score for file in sorted(MODELS.glob("*.safetensors")) if (score := scored_dice(file)) is not None}
     if not scored:
         return find_model(STARTER, device), f"{STARTER} is used; no model was trained here yet"

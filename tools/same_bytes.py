@@ -15,6 +15,7 @@ from src.errors import UserError, run_main
 from src.formats.metrics import METRICS
 
 LOCK = Path("dvc.lock")
+INPUTS = ("cmd", "deps", "params")  # of a stage, in dvc.lock
 
 
 def main() -> None:
@@ -35,18 +36,13 @@ def verdict(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     """One line on the stages `ours` of this machine and `theirs` of the last commit."""
     if ours.items() <= theirs.items():
         return "same bytes as committed"
-    changed = [name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]]
-    if rounded := sorted(name for name in changed if inputs(ours[name]) == inputs(theirs[name])):
+    changed = sorted(name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name])
+    if rounded := [name for name in changed if all(ours[name].get(key) == theirs[name].get(key) for key in INPUTS)]:
         return (
             f"{', '.join(rounded)}: same inputs, other bytes than those committed. This CPU or GPU, or another version "
             f"of a library, rounds otherwise than what made them; nothing is broken. {moved()}"
         )
     return "this run is of other code, params or data than the last commit; there is nothing to compare"
-
-
-def inputs(stage: dict[str, Any]) -> dict[str, Any]:
-    """All that dvc.lock says of a stage but what it made."""
-    return {key: value for key, value in stage.items() if key != "outs"}
 
 
 def moved() -> str:
