@@ -38,7 +38,10 @@ def run_main(main: Callable[..., None]) -> None:
     except TypeError as error:
         names = " ".join(name.upper() for name in inspect.signature(main).parameters)
         raise UserError(f"{error}; it takes {names or 'no argument'}") from None
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt as error:
+        sys.exit(explain(error))  # with status 1; Python itself would end by the signal
     sys.stdout.flush()
     FINISHED.append(main)
 
