@@ -5,7 +5,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import skimage
 from huggingface_hub import ModelCard
 from PIL import Image
 
@@ -24,8 +23,6 @@ from tests.workspace import some_metrics
 from tools import demo
 from tools.find_model import find_model
 
-STARTER = ROOT / "models/starters/efficientnet_unet.safetensors"
-ASTRONAUT = Path(skimage.__file__).parent / "data/astronaut.png"
 SHAPES = [(150, 97), (41, 200), (64, 64)]
 
 
@@ -42,7 +39,7 @@ def test_the_demo_cuts_out_what_load_finds_and_needs_no_photo_to_show_it(bare, c
     (bare / "models").symlink_to(ROOT / "models")
     demo.main("--model", "models/starters/efficientnet_unet.safetensors")
     assert "see demo/astronaut-mask.png" in capsys.readouterr().out
-    mask = load(STARTER).mask(read_photo(ASTRONAUT))
+    mask = load(ROOT / demo.STARTER).mask(read_photo(demo.EXAMPLE))
     assert (mask.dtype, mask.shape) == (bool, (512, 512))
     assert 0.5 < mask.mean() < 0.6  # she fills a little more than half of her portrait
     assert np.array_equal(cv2.imread("demo/astronaut-mask.png", cv2.IMREAD_GRAYSCALE) > 0, mask)

@@ -241,16 +241,17 @@ def test_a_stage_needs_nothing_but_what_it_declares(folder_team, tmp_path, name)
 @pytest.mark.slow
 class TestArtifacts:
     def test_each_version_is_a_model_that_loads_anywhere(self, s3_team, ben, tmp_path, monkeypatch):
-        for project, version in ((s3_team.ana, "v1.0.0"), (ben, "v1.1.0")):
+        releases = ((s3_team.ana, "v1.0.0", "bce_dice"), (ben, "v1.1.0", "combined_edge"))
+        for project, version, _ in releases:
             project.run("git", "tag", "--annotate", f"person-segmentation@{version}", "--message", version)
             project.run("git", "push", "--quiet", "origin", f"person-segmentation@{version}")
         for name, value in KEYS.items():
             monkeypatch.setenv(f"AWS_{name.upper()}", value)
         elsewhere = Project(tmp_path)
-        for project, version, loss in ((s3_team.ana, "v1.0.0", "bce_dice"), (ben, "v1.1.0", "combined_edge")):
+        get = ["dvc", "artifacts", "get", str(s3_team.git), "person-segmentation"]
+        for project, version, loss in releases:
             path = tmp_path / f"{version}.safetensors"
-            repository, name = str(s3_team.git), "person-segmentation"
-            elsewhere.run("dvc", "artifacts", "get", repository, name, "--rev", version, "--out", path.name)
+            elsewhere.run(*get, "--rev", version, "--out", path.name)
             assert path.read_bytes() == (project.root / "release/model.safetensors").read_bytes()
             model, about = load_model(path)
             assert model(torch.zeros(1, 3, 40, 56, dtype=torch.uint8)).shape == (1, 1, 40, 56)
