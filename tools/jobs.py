@@ -69,6 +69,7 @@ def repro(label: str, arguments: list[str]) -> list[str]:
         if line.lower().startswith("error:"):
             errors.append(line)
     status = process.wait()
+    print(f"{label}: {'failed' if status else 'done'}\n", end="", flush=True)
     return (errors or [f"ended with status {status}"]) if status else []
 
 
