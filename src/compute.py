@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import torch
@@ -13,6 +12,7 @@ from pydantic import Field
 from src.errors import UserError
 from src.gpus import take_gpu
 from src.params import Section
+from src.portable import cpu_flags
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -25,7 +25,6 @@ class ComputeParams(Section):
     device: Literal["auto", "cpu", "cuda"]
     devices: Annotated[int, Field(ge=1, le=64)]
     threads: Annotated[int, Field(ge=1, le=1024)] | None
-    num_nodes: Annotated[int, Field(ge=1, le=1024)]
     precision: Literal["auto"] | Precision
     cuda_graphs: bool
     compile: bool
@@ -142,13 +141,6 @@ def best_precision(device: str) -> Precision:
     if capability >= (8, 0):
         return "bf16-mixed"
     return "16-mixed" if capability >= (7, 0) else "32-true"
-
-
-def cpu_flags() -> set[str]:
-    """What Linux says that the CPU can do; nothing on other systems, where torch has no bf16 of the CPU's own."""
-    info = Path("/proc/cpuinfo")
-    flags = re.search(r"^flags\s*:(.*)", info.read_text(), re.MULTILINE) if info.exists() else None
-    return set(flags[1].split()) if flags else set()
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import errno
 import inspect
 import os
 import re
-import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -23,18 +22,6 @@ NO_ROOM_WORDS = re.compile(
     r"\[Errno (28|27|122)\]|(code:|os error) (28|27|122)\b|\d+ requested and \d+ written|No usable temporary directory"
     r"|database or disk is full|disk I/O error"
 )
-# What the machine or its owner does not allow; a missing file is not among these, since it may be our mistake.
-REFUSED = (
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENAMETOOLONG,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.EIO,
-    errno.ELOOP,
-)
 FINISHED: list[Callable[..., None]] = []  # what `run_main` has run to its end
 LONGEST = 3000  # characters of an error
 
@@ -44,8 +31,18 @@ class UserError(Exception):
 
 
 def run_main(main: Callable[..., None]) -> None:
-    """Runs a stage's main as `run_guarded` does, as the last thing that the process does."""
-    run_guarded(main)
+    """Runs a stage's main with the command line's arguments, as the last thing that the process does."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # for names that it cannot encode
+    try:
+        inspect.signature(main).bind(*sys.argv[1:])
+    except TypeError as error:
+        names = " ".join(name.upper() for name in inspect.signature(main).parameters)
+        raise UserError(f"{error}; it takes {names or 'no argument'}") from None
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt as error:
+        sys.exit(explain(error))  # with status 1; Python itself would end by the signal
+    sys.stdout.flush()
     FINISHED.append(main)
 
 
@@ -62,75 +59,44 @@ def _end_at_once() -> None:
         os._exit(0)
 
 
-def run_guarded(main: Callable[..., None]) -> None:
-    """Runs a stage's main with the command line's arguments.
-
-    What the user or the machine is to blame for becomes one line and exit status 1: a UserError, a full disk, a file
-    that may not be read or written, and a missing one that an earlier stage should have made. All else is a traceback.
-    """
-    if sys.stdout is None:  # it was closed
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the end
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # for names that it cannot encode
-    try:
-        _check_arguments(main)
-        main(*sys.argv[1:])
-        sys.stdout.flush()
-    except (Exception, KeyboardInterrupt) as error:
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in the buffer
-            sys.exit(1)
-        if message := explain(error):
-            sys.exit(message)
-        raise
-
-
-def _check_arguments(main: Callable[..., None]) -> None:
-    signature = inspect.signature(main)
-    try:
-        signature.bind(*sys.argv[1:])
-    except TypeError as error:
-        path = Path(sys.argv[0])
-        program = path.parent.name if path.stem == "__main__" else path.stem
-        names = "".join(f" {name.upper()}" for name in signature.parameters)
-        raise UserError(f"{program}: {error}; it takes{names or ' no argument'}") from None
-
-
-def _nobody_reads() -> bool:
-    """Whether the program that what we print goes to, such as `head`, has ended."""
-    poll = select.poll()
-    poll.register(sys.stdout, 0)
-    return bool(poll.poll(0))
-
-
 def explain(error: BaseException) -> str:
-    """The line for what the user or the machine is to blame for; empty for a fault of ours."""
+    """The line for what the user or the machine is to blame for; empty for a fault of ours.
+
+    That is a UserError, a full disk, a file that may not be read or written, and a missing one that an earlier stage
+    should have made.
+    """
     message = ""
     if isinstance(error, UserError):
         message = str(error)
     elif isinstance(error, KeyboardInterrupt):
         message = "interrupted; start the same command again"
     elif no_room(error):
-        message = f"no room left on the disk{_named(error)}; make room and run the same command again"
-    elif isinstance(error, OSError) and error.errno in REFUSED and error.filename:
-        message = f"{error.filename}: {os.strerror(error.errno).lower()}; mend that and run the same command again"
+        names = [link.filename for link in _chain(error) if isinstance(link, OSError) and link.filename]
+        message = (
+            f"no room left on the disk{f' for {names[0]}' if names else ''}; make room and run the same command again"
+        )
     elif isinstance(error, FileNotFoundError):
         missing = error.filename or str(error).rsplit(": ", 1)[-1]  # safetensors gives no file name
         if Path(missing).parts[:1] in [(folder,) for folder in MADE]:
             message = f"{missing} is missing; dvc repro makes it, dvc pull fetches it"
+    elif isinstance(error, OSError) and error.errno and error.filename:
+        message = f"{error.filename}: {os.strerror(error.errno).lower()}; mend that and run the same command again"
     # What could steer a terminal, such as an escape code in a file's name, is spelled out.
     plain = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in message)
     return f"error: {plain if len(plain) < LONGEST else plain[:LONGEST] + ' ...'}" if plain else ""
 
 
-def _explain_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """For what goes wrong before `run_main`: torch cannot be imported where there is no room for temporary files."""
-    if message := explain(error):
+def _end_in_a_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python calls for an error that nobody caught."""
+    if isinstance(error, BrokenPipeError):  # what reads our output, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still in the buffer
+    elif message := explain(error):
         print(message, file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 
 
-sys.excepthook = _explain_uncaught
+sys.excepthook = _end_in_a_line
 for number, name in enumerate(("stdin", "stdout", "stderr")):
     if getattr(sys, name) is None:  # closed, as by `>&-`: otherwise the next file that is opened would get its number
         setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
@@ -158,8 +124,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _named(error: BaseException) -> str:
-    names = [link.filename for link in _chain(error) if isinstance(link, OSError) and link.filename]
-    return f" for {names[0]}" if names else ""

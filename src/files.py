@@ -18,10 +18,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` once everything is written and on the disk.
 
     A kill, a full disk or an error at any moment leaves the old file or the new one, whole. What a process that was
-    killed had begun is removed by the next one that writes `path`. Raises UserError if `path` is a folder.
+    killed had begun is removed by the next one that writes `path`.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder, and a file is to be written there; move it away")
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent, f".{path.name}.", ".partial")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -29,8 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.touch()
         mode = partial.stat().st_mode  # for whom the umask says; safetensors writes files for their owner alone
         yield partial
-        if partial.stat().st_mode != mode:
-            partial.chmod(mode)
+        partial.chmod(mode)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)
@@ -88,8 +85,7 @@ def check_file(path: Path) -> None:
         raise UserError(f"{path} is a link to nothing; replace it")
     path.stat()
     if not path.is_file():
-        what = "a folder" if path.is_dir() else "a pipe or a device"
-        raise UserError(f"{path} is {what}, not a file; remove it")
+        raise UserError(f"{path} is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a file; remove it")
 
 
 def check_inside(path: Path, folder: Path) -> None:

@@ -4,13 +4,11 @@ Only processes of the same user on the same machine see it; among several, a sch
 """
 
 import os
-import stat
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -33,18 +31,19 @@ def take_gpu(gpus: Sequence[str]) -> int:
             return place
     folder = own_folder(Path(tempfile.gettempdir(), f"person-segmentation-{os.getuid()}"))
     locks = [FileLock(folder / f"{gpu}.lock") for gpu in gpus]
-    for attempt in count():
+    told = False
+    while True:
         for place, lock in enumerate(locks):
             with suppress(Timeout):
                 lock.acquire(blocking=False)
                 TAKEN[gpus[place]] = lock
                 Path(lock.lock_file).write_text(f"{' '.join(sys.argv)} (process {os.getpid()})")
                 return place
-        if attempt == 0:
+        if not told:
             holders = (f"{place} is in use by {read_holder(Path(lock.lock_file))}" for place, lock in enumerate(locks))
             print(f"waiting for a GPU: {', '.join(holders)}", file=sys.stderr)
+            told = True
         time.sleep(LOOK_AGAIN)
-    raise AssertionError  # never
 
 
 def own_folder(folder: Path) -> Path:
@@ -55,9 +54,7 @@ def own_folder(folder: Path) -> Path:
     """
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != os.getuid():
         raise UserError(f"{folder} is a link, a file or another user's; remove it, or set TMPDIR to a folder of yours")
-    if stat.S_IMODE(found.st_mode) != 0o700:
-        folder.chmod(0o700)
+    folder.chmod(0o700)
     return folder

@@ -2,6 +2,7 @@
 
 import warnings
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -88,23 +89,18 @@ def _pixels(path: ImageFile, file: IO[bytes]) -> tuple[int, int]:
     try:
         with Image.open(file, formats=FORMATS) as image:
             return image.size
-    except OSError as error:
-        if error.errno:  # it could not be read at all
+    except Exception as error:  # each of Pillow's decoders has its own errors for a damaged header
+        if getattr(error, "errno", None):  # it could not be read at all
             raise
-        raise _unreadable(path) from None
-    except Exception:  # each of Pillow's decoders has its own errors for a damaged header
         raise _unreadable(path) from None
 
 
 def _decode(path: ImageFile, data: bytes, flags: int) -> NDArray:
-    try:
+    with suppress(cv2.error):
         # imread would return half of a JPEG file that is cut short.
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise _unreadable(path)
-    return pixels
+        if (pixels := cv2.imdecode(np.frombuffer(data, np.uint8), flags)) is not None:
+            return pixels
+    raise _unreadable(path)
 
 
 def _is_lossy(data: bytes) -> bool:

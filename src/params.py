@@ -4,7 +4,6 @@ Every stage depends on this file, so a change here reruns all of them: keep it t
 """
 
 import inspect
-import re
 import reprlib
 from collections.abc import Callable
 from functools import cache, reduce
@@ -12,19 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
-from ruamel.yaml import YAML, YAMLError
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml import YAML
 
 from src.errors import UserError
 
 PARAMS = Path("params.yaml")
 T = TypeVar("T")
-
-
-def _plain_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", name):
-        raise ValueError("must be 1 to 64 letters, digits and _")
-    return name
 
 
 def _odd_or_zero(value: int) -> int:
@@ -33,7 +25,7 @@ def _odd_or_zero(value: int) -> int:
     return value
 
 
-Name = Annotated[str, AfterValidator(_plain_name)]  # of a variant, loss, source ...: also that of a file
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]  # of a variant, loss, source ...: also that of a file
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 ImageSize = Annotated[int, Field(ge=32, le=4096)]
@@ -61,14 +53,10 @@ def read_params(key: str, schema: type[T]) -> T:
 def _parse(text: bytes) -> Any:
     try:
         params = YAML(typ="safe", pure=True).load(text.decode())  # refuses a key that stands twice
-    except RecursionError:
-        raise UserError(f"{PARAMS} is nested too deeply") from None
-    except MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UserError(f"{PARAMS} is not valid YAML: {line}{error.problem}") from None
-    # What Python's own int, date and codecs say of a value they cannot make comes out of the parser as it is.
-    except (YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise UserError(f"{PARAMS} is not valid YAML: {' '.join(str(error).split())}") from None
+    except Exception as error:  # the parser's own, and what Python's int, date and codecs say of a value
+        mark = getattr(error, "problem_mark", None)
+        said = f"line {mark.line + 1}: {error.problem}" if mark else " ".join(str(error).split())  # type: ignore[attr-defined]
+        raise UserError(f"{PARAMS} is not valid YAML: {said}") from None
     if params is None:
         raise UserError(f"{PARAMS} is empty; git checkout {PARAMS} brings it back")
     return params

@@ -7,7 +7,7 @@ CPUs on which it was seen to hold.
 """
 
 import os
-import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ HELD = {"ATEN_CPU_CAPABILITY": "avx2", "DNNL_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def has_avx2() -> bool:
-    """Whether this CPU has the instructions; where nothing tells, an x86-64 CPU is taken to have them."""
-    known = CPUINFO.read_text() if CPUINFO.exists() else " avx2 "
-    return platform.machine() in ("x86_64", "AMD64") and " avx2" in known
+def cpu_flags() -> set[str]:
+    """What Linux says that the CPU can do; nothing on other systems."""
+    found = re.search(r"^flags\s*:(.*)", CPUINFO.read_text(), re.MULTILINE) if CPUINFO.exists() else None
+    return set(found[1].split()) if found else set()
 
 
 def hold_arithmetic(compute: dict[str, Any]) -> None:
@@ -27,8 +27,5 @@ def hold_arithmetic(compute: dict[str, Any]) -> None:
     if compute.get("portable") is not True:
         return
     os.environ.update(HELD)
-    if not has_avx2():
-        print(
-            "this CPU has no AVX2: the bytes of models and predictions will differ from those of others",
-            file=sys.stderr,
-        )
+    if "avx2" not in cpu_flags():
+        print("no AVX2 here: the bytes of models and predictions will differ from those of others", file=sys.stderr)

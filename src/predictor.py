@@ -8,7 +8,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from src.images import resize_photo
 from src.inference import PredictParams, predict
 from src.postprocess import PostprocessParams, final_mask, upsample
 
+Photo = TypeVar("Photo", np.ndarray, list[np.ndarray])  # one, or several
 BATCH = 8  # photos that the model sees at a time
 
 
@@ -63,31 +64,21 @@ class Predictor:
         self.runtime = Runtime(torch.device(device))
         self.model = model.to(self.runtime.device).to(memory_format=torch.channels_last)
 
-    @overload
-    def probabilities(self, photo: np.ndarray) -> np.ndarray: ...
-    @overload
-    def probabilities(self, photo: Sequence[np.ndarray]) -> list[np.ndarray]: ...
-    def probabilities(self, photo: np.ndarray | Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+    def probabilities(self, photo: Photo) -> Photo:
         """How probably each pixel of `photo`, uint8 RGB (H, W, 3), is person: float32 (H, W), in steps of 1/255.
 
         A list of them for a list of photos. Raises ValueError for anything that is no such photo.
         """
         return self._each(photo, lambda probability, shape: upsample(probability, *shape) / np.float32(255))
 
-    @overload
-    def mask(self, photo: np.ndarray) -> np.ndarray: ...
-    @overload
-    def mask(self, photo: Sequence[np.ndarray]) -> list[np.ndarray]: ...
-    def mask(self, photo: np.ndarray | Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+    def mask(self, photo: Photo) -> Photo:
         """Which pixels of `photo`, uint8 RGB (H, W, 3), are person: bool (H, W), after the clean-up.
 
         A list of them for a list of photos. Raises ValueError for anything that is no such photo.
         """
         return self._each(photo, self.clean_mask)
 
-    def _each(
-        self, photo: np.ndarray | Sequence[np.ndarray], finish: Callable[[np.ndarray, tuple[int, ...]], np.ndarray]
-    ) -> np.ndarray | list[np.ndarray]:
+    def _each(self, photo: Photo, finish: Callable[[np.ndarray, tuple[int, ...]], np.ndarray]) -> Photo:
         photos = [photo] if isinstance(photo, np.ndarray) else photo
         found = [finish(one, shown.shape[:2]) for one, shown in zip(self.maps(photos), photos, strict=True)]
         return found[0] if isinstance(photo, np.ndarray) else found

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import termios
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,13 +49,6 @@ VARIANTS = ["unet", "residual_unet"]  # of the finished project
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: `make test` leaves it out; `make test-all` and CI run it")
     config.addinivalue_line("markers", "gpu: needs a CUDA GPU; python -m pytest -m gpu runs these alone")
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """A line for each reason for which tests were skipped: it says how to get what they need."""
-    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
-    for reason, tests in reasons.items():
-        terminalreporter.write_line(f"{tests} tests skipped: {reason}")
 
 
 def set_params(folder: Path, changes: dict[str, Any]) -> None:
@@ -266,3 +258,11 @@ def new_project(tmp_path: Path) -> Callable[..., Project]:
         return copy_project(tmp_path / name, list(variants))
 
     return make
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with params.yaml and nothing else, as the current one."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path

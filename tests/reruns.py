@@ -8,8 +8,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +33,11 @@ PHOTOS = "photos"  # the folder of one's own photos, beside the project
 
 @dataclass
 class Change:
-    """A row of the table: what is changed, how, and the result of which other change it starts from."""
+    """A row of the table: what is changed, how, and whether in the project that takes its photos from a folder."""
 
     name: str
     make: Callable[[Project], None]
-    after: str | None = None
+    local: bool = False
 
 
 def param(key: str, value: object, name: str = "") -> Change:
@@ -58,7 +57,7 @@ def comment(file: str) -> Change:
 
 def photos(name: str, edit: Callable[[Path], object]) -> Change:
     """An edit in the folder of one's own photos."""
-    return Change(name, lambda project: edit(project.root.parent / PHOTOS), after=LOCAL)
+    return Change(name, lambda project: edit(project.root.parent / PHOTOS), local=True)
 
 
 def mirror(path: Path) -> None:
@@ -85,7 +84,6 @@ def same_photos(project: Project) -> None:
     set_params(project.root, {"source": "local", "local.path": "../same"})
 
 
-LOCAL = "`source`"
 CHANGES = [
     param("source", "local"),
     param("budget", "gpu"),
@@ -144,30 +142,27 @@ CHANGES = [
 
 
 class Matrix:
-    """A finished project, and what runs after each change to a copy of it."""
+    """A finished project, another one that takes its photos from a folder, and what runs after a change to a copy."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.finished: dict[str | None, Path] = {None: folder / "base"}
-        photos = write_raw(folder / "base" / PHOTOS, labelled=24)
-        project = copy_project(folder / "base/project", VARIANTS)
+        photos = write_raw(folder / "drawn" / PHOTOS, labelled=24)
+        project = copy_project(folder / "drawn/project", VARIANTS)
         team = ["unet", "residual_unet", "residual_unet"]
         set_params(project.root, TRAIN | {"local.path": f"../{photos.name}", "ensembles": {"team": team}})
         project.repro()
+        shutil.copytree(folder / "drawn", folder / "local")
+        local = Project(folder / "local/project")
+        local.set(source="local")
+        local.repro()
 
     def row(self, change: Change) -> str:
         """The table's row of `change`."""
-        if change.after not in self.finished:
-            self.row(next(other for other in CHANGES if other.name == change.after))
-        work = self.folder / "work"
-        shutil.copytree(self.finished[change.after], work)
+        work = Path(shutil.copytree(self.folder / ("local" if change.local else "drawn"), self.folder / "work"))
         project = Project(work / "project")
         change.make(project)
         stages = project.repro()
-        if any(other.after == change.name for other in CHANGES) and change.name not in self.finished:
-            self.finished[change.name] = work.rename(self.folder / "after")
-        else:
-            shutil.rmtree(work)
+        shutil.rmtree(work)
         return table_row([change.name, *(cell(stage, stages) for stage in STAGES)])
 
 
@@ -189,16 +184,10 @@ def committed_rows() -> dict[str, str]:
     return {row.split("|")[1].strip(): row for row in rows[2:]}
 
 
-@contextmanager
-def matrix() -> Iterator[Matrix]:
-    """A Matrix in a folder of its own, as long as the block runs."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Matrix(Path(folder))
-
-
 def main() -> None:
     rows = []
-    with matrix() as table:
+    with tempfile.TemporaryDirectory() as folder:
+        table = Matrix(Path(folder))
         for change in CHANGES:
             rows.append(table.row(change))
             print(rows[-1], flush=True)

@@ -4,10 +4,8 @@ import base64
 import http.client
 import json
 import re
-import shutil
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -22,14 +20,12 @@ from src.formats.metrics import write_metrics
 from src.images import read_photo
 from src.pictures import encode
 from tests.browser import PHONE, find, needs_browser, show_as
-from tests.conftest import ROOT, set_params
+from tests.conftest import set_params
 from tests.test_export import photo, save
 from tests.workspace import some_metrics
 from tools.app import __main__ as app
-from tools.app import server
-from tools.app.server import make_server
-from tools.app.shelf import Shelf
-from tools.demo.cutout import cutout, overlay
+from tools.app.shelf import picture, predictor
+from tools.demo import cutout, overlay
 from tools.find_model import find_model
 
 DROP = """
@@ -81,7 +77,7 @@ class Page:
 @contextmanager
 def serving(*named: Path) -> Iterator[str]:
     """The address at which the page is open within this block."""
-    running = make_server(0, Shelf(list(named)))
+    running = app.make_server(0, list(named))
     Thread(target=running.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{running.server_port}/"
     running.shutdown()
@@ -89,18 +85,16 @@ def serving(*named: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch) -> Path:
+def project(bare) -> Path:
     """A project with two small models, of which unet has a score, and the photo me.jpg, which a camera turned."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    set_params(tmp_path, {"max_megapixels": 2})
+    set_params(bare, {"max_megapixels": 2})
     for name in ("unet", "residual_unet"):
         save(name, depth=1)
     write_metrics("unet", some_metrics(0.5, 0.75))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter
     Image.fromarray(photo(97, 150)).save("me.jpg", exif=exif)
-    return tmp_path
+    return bare
 
 
 @pytest.fixture
@@ -170,10 +164,7 @@ class TestInTheBrowser:
             Path("away").rename("models")
             page = Page(browser, address)
             for file, line in (
-                (
-                    "notes.jpg",
-                    "notes.jpg: not a readable image (damaged, cut short, or no PNG, JPEG or WebP); replace it",
-                ),
+                ("notes.jpg", "notes.jpg: not a readable image (damaged, cut short, or no PNG, JPEG or WebP); replace"),
                 ("huge.png", "huge.png: 1500 x 1500 pixels, "),
                 ("me.jpg", "me.jpg: models/unet.safetensors: cut short, damaged"),
             ):
@@ -211,47 +202,29 @@ class TestServer:
             assert ask("GET", path) == 400, path
         wanted, own = "/picture?model=unet&view=mask", {"Origin": site.rstrip("/")}
         assert ask("POST", wanted, **own) == 200
-        for origin in (
-            {},
-            {"Origin": "null"},
-            {"Origin": "http://elsewhere.example"},
-            {"Origin": "http://127.0.0.1:1"},
-        ):
-            assert ask("POST", wanted, **origin) == 400, origin
+        assert ask("POST", wanted) == 400
+        assert ask("POST", wanted, **own, **{"Content-Length": str(10**9)}) == 400  # before it is read
+        for origin in ("null", "http://elsewhere.example", "http://127.0.0.1:1"):
+            assert ask("POST", wanted, Origin=origin) == 400, origin
         for path in ("/", "/picture", "/picture?model=../unet&view=mask", "/picture?model=unet&view=other"):
             assert ask("POST", path, **own) == 400, path
-        for length in ("100000001", "-1", "x", "9" * 5000):
-            assert ask("POST", wanted, **own, **{"Content-Length": length}) == 400, length
         assert ask("PUT", "/", **own) == 501
         assert capfd.readouterr().err == ""
 
-    def test_silent_connections_are_few_and_end(self, project, monkeypatch):
-        monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
-        monkeypatch.setattr(server.Handler, "timeout", 2)
-        with serving() as address, ExitStack() as stack:
-            where = ("127.0.0.1", int(address.split(":")[2].strip("/")))
-            silent = [stack.enter_context(socket.create_connection(where, timeout=30)) for _ in range(4)]
-            assert silent[3].recv(1) == b""  # one too many is hung up on at once
-            assert [one.recv(1) for one in silent] == [b""] * 4  # and those that say nothing after a while
-            connection = http.client.HTTPConnection(*where)
-            connection.request("GET", "/")
-            assert connection.getresponse().status == 200
-
     def test_a_model_is_kept_until_it_or_the_params_change(self, project):
-        shelf = Shelf([])
-        image = photo(60, 50)
-        found = [shelf.predictor(Path("models/unet.safetensors")) for _ in range(2)]
-        assert found[0] is found[1]
+        file, image = Path("models/unet.safetensors"), photo(60, 50)
+        found = predictor(file)
+        assert found is predictor(file)
         set_params(project, {"predict.mirror": False, "postprocess.min_component_px": 0})
         save("unet", members=2, depth=1)  # trained again while the page is open
-        picture = shelf.picture("unet", "mask", encode(image, ".png"))
-        mask = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
+        shown = picture(file, "mask", encode(image, ".png"))
+        mask = cv2.imdecode(np.frombuffer(shown, np.uint8), cv2.IMREAD_UNCHANGED)
         assert np.array_equal(mask, wanted_mask(image, "unet") * 255)
-        assert not np.array_equal(mask > 0, found[0].mask(image))
+        assert not np.array_equal(mask > 0, found.mask(image))
 
     def test_mistakes_are_one_line(self, site):
         port = site.split(":")[2].strip("/")
         with pytest.raises(UserError, match=f"port {port} is taken, perhaps by this page; name another with --port"):
             app.main("--port", port, "--no-browser")
-        with pytest.raises(UserError, match=r"other\.safetensors: there is no such file"):
+        with pytest.raises(UserError, match=r"there is no model other\.safetensors"):
             app.main("other.safetensors")

@@ -1,9 +1,9 @@
 """Every mistake ends in one line that names the file or key, with exit status 1, and costs nothing already made."""
 
-import io
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import zipfile
 import zlib
@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from src.compute import ComputeParams
-from src.errors import run_guarded
+from src.errors import explain, run_main
 from src.formats.prepared import LABELLED, read_rows
 from src.formats.raw import RAW
 from src.formats.split import read_split
@@ -25,7 +24,6 @@ from stages.predict import __main__ as predict
 from stages.prepare import __main__ as prepare
 from stages.split import __main__ as split
 from stages.train import __main__ as train
-from stages.train.launch import launch
 from tests.conftest import ROOT, TINY, set_params, write_raw
 from tools import check
 
@@ -41,7 +39,6 @@ def workspace(tmp_path, monkeypatch) -> Path:
         shutil.copy(ROOT / file, folder / file)
     set_params(folder, TINY)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["stage"])
     return folder
 
 
@@ -56,10 +53,10 @@ def snapshot(root: Path) -> dict[str, bytes]:
 
 
 def fails(main, says) -> None:
-    """Runs a stage's main as its script does, in this process; it must end with one line that has all of `says`."""
-    with pytest.raises(SystemExit) as exit_status:
-        run_guarded(main)
-    message = str(exit_status.value)
+    """Calls a stage's main; what it raises must be explained by one line that has all of `says`."""
+    with pytest.raises(Exception, match=r".") as raised:
+        main()
+    message = explain(raised.value)
     assert message.startswith("error: ")
     assert "\n" not in message
     for part in says:
@@ -146,24 +143,19 @@ def test_a_path_that_is_not_there(workspace, path, says):
         fails(main, says=["params.yaml", says])
 
 
-def test_a_folder_of_photos_that_is_itself_a_link_is_taken(workspace, photos, tmp_path):
-    (tmp_path / "link").symlink_to(photos)
+def test_the_same_photos_are_the_same_bytes_from_any_folder_link_or_zip(workspace, photos, tmp_path):
     (photos / "train/images/linked.png").symlink_to("5.png")
     shutil.copy(photos / "train/masks/5.png", photos / "train/masks/linked.png")
-    local(workspace, tmp_path / "link")
-    download.main()
-    with zipfile.ZipFile(RAW) as archive:
-        assert archive.read("train/images/linked.png") == (photos / "train/images/5.png").read_bytes()
-
-
-def test_the_same_photos_are_the_same_bytes_from_any_folder_or_zip(workspace, photos, tmp_path):
-    written = []
+    (tmp_path / "link").symlink_to(photos)
     shutil.copytree(photos, tmp_path / "wrapped/copy")
-    for origin in (photos, tmp_path / "wrapped", shutil.make_archive(str(tmp_path / "a"), "zip", photos)):
+    written = set()
+    for origin in (photos, tmp_path / "link", tmp_path / "wrapped", shutil.make_archive("../a", "zip", photos)):
         local(workspace, origin)
         download.main()
-        written.append(RAW.read_bytes())
-    assert written[0] == written[1] == written[2]
+        written.add(RAW.read_bytes())
+    assert len(written) == 1
+    with zipfile.ZipFile(RAW) as archive:
+        assert archive.read("train/images/linked.png") == (photos / "train/images/5.png").read_bytes()
 
 
 def test_no_command_of_dvc_removes_photos_that_somebody_put_into_data(new_project):
@@ -219,15 +211,11 @@ def test_names_that_look_like_missing_values_or_numbers_stay_what_they_are(works
 
 
 def too_many_pixels(path):
-    """A PNG file of 100 bytes that decodes to 3 GB."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", 32_000, 32_000, 8, 2, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    )
+    """Makes it a PNG file of a few bytes that would decode to 3 GB."""
+    data = bytearray(cv2.imencode(".png", np.zeros((1, 1), np.uint8))[1].tobytes())
+    data[16:24] = struct.pack(">II", 32_000, 32_000)  # width and height; what follows is the header's checksum
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path.write_bytes(data)
 
 
 def truncated(path):
@@ -259,14 +247,6 @@ def test_an_image_that_cannot_be_read_or_is_too_large(workspace, photos, damage,
     set_params(workspace, {"max_megapixels": 1})
     download.main()
     fails(prepare.main, says=[f"data/downloaded.zip/{file}: {says}"])
-
-
-def test_the_limit_on_pixels_can_be_raised(workspace, photos):
-    large(photos / "test/images/21.png")
-    local(workspace, photos)
-    set_params(workspace, {"max_megapixels": 2})
-    download.main()
-    prepare.main()
 
 
 def test_all_bad_files_are_named_at_once(workspace, photos):
@@ -329,17 +309,13 @@ def test_a_zip_that_cannot_be_taken(workspace, tmp_path, make, says):
         ({"seeds": 42}, ["the top level", "'seeds'"]),
         ({"cpu__train__epochs": 0}, ["cpu.train.epochs", "greater than or equal to 1", "got 0"]),
         ({"cpu__train__epoch": 5}, ["cpu.train.epoch", "batch_size, dice_smoothing"]),
-        ({"models__unet__dropout": 1.5}, ["models.unet.dropout", "less than 1", "got 1.5"]),
         ({"models__unet__color": "grey"}, ["models.unet.color", "'rgb' or 'gray'", "'grey'"]),
         ({"models__unet__width": 8}, ["width is in models.unet and in"]),
         ({"models__vnet": {}}, ["models", "'vnet'"]),
         ({"postprocess__smooth_px": 4}, ["postprocess.smooth_px", "odd number"]),
-        ({"seed": -1}, ["seed", "greater than or equal to 0"]),
-        ({"image_size": 10**9}, ["image_size", "less than or equal to 4096"]),
         ({"augment__scale_min": 2.0}, ["augment", "scale_min is 2.0, above scale_max"]),
         ({"cpu__train__learning_rate": float("inf")}, ["cpu.train.learning_rate", "finite number"]),
-        ({"synthetic__labelled": 10**12}, ["synthetic.labelled", "less than or equal to"]),
-        ({"release": "../unet"}, ["release", "must be 1 to 64 letters, digits and _"]),
+        ({"release": "../unet"}, ["release", "should match pattern"]),
     ],
     ids=str,
 )
@@ -348,25 +324,23 @@ def test_make_check_names_the_key_and_the_valid_values(workspace, change, says):
     fails(check.main, says=["params.yaml: ", *says])
 
 
-def test_a_missing_key_and_broken_yaml_are_named(workspace):
-    path = workspace / "params.yaml"
-    good = path.read_text()
-    path.write_text(good.replace("seed: 42", "sead: 42", 1))
-    fails(check.main, says=["'sead'", "seed"])
-    path.write_text(good.replace("seed: 42", "", 1))
-    fails(check.main, says=["the key seed is missing"])
+BILLION = [f"- &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 12)]  # what each of these lists stands for
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         (b"seed: \xff\xfe", "not valid YAML"),
-        (b"seed: " + b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+        (b"seed: " + b"[" * 3000 + b"]" * 3000, "not valid YAML"),
         (b"seed: " + b"9" * 5000, "not valid YAML"),
         (b"seed: !!timestamp abc", "not valid YAML"),
         (b"seed: !!python/object/apply:os.system [ls]", "not valid YAML"),
         (b"seed: 1\nseed: 2", 'line 2: found duplicate key "seed"'),
         (b"split:\n  folds: 5\n  folds: 6", 'line 3: found duplicate key "folds"'),
+        (
+            b"seed:\n- &l0 [lol]\n" + "\n".join(BILLION).encode(),
+            "seed: input should be a valid integer, got [['lol'], ",
+        ),
         (b"", "params.yaml is empty"),
         (b"- seed", "the key seed is missing"),
     ],
@@ -376,24 +350,12 @@ def test_params_that_are_not_what_yaml_or_python_can_read(workspace, text, says)
     fails(lambda: read_params("seed", int), says=["params.yaml", says])
 
 
-def test_params_that_are_no_file(workspace):
-    (workspace / "params.yaml").unlink()
+def test_a_missing_key_or_file_is_named(workspace):
+    path = workspace / "params.yaml"
+    path.write_text(path.read_text().replace("seed: 42", "", 1))
+    fails(check.main, says=["the key seed is missing"])
+    path.unlink()
     fails(check.main, says=["params.yaml is missing here"])
-    (workspace / "params.yaml").mkdir()
-    fails(check.main, says=["params.yaml is missing here"])
-
-
-def test_a_value_that_stands_for_a_billion_is_not_written_out(workspace):
-    levels = [f"- &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 12)]
-    (workspace / "params.yaml").write_text("variants:\n- &l0 [lol]\n" + "\n".join(levels))
-    fails(lambda: read_params("variants", list[str]), says=["variants"])
-
-
-def test_several_machines_that_nothing_tells_of_each_other(workspace, monkeypatch):
-    for name in ("MASTER_ADDR", "NODE_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    params = read_params("compute", ComputeParams).model_copy(update={"device": "cpu", "num_nodes": 50})
-    fails(lambda: launch(params), says=["compute.num_nodes is 50", "MASTER_ADDR and NODE_RANK are not set"])
 
 
 def test_under_dvc_a_mistake_is_one_line_and_costs_nothing_already_made(new_project):
@@ -421,28 +383,21 @@ def test_a_stage_before_those_it_needs(workspace, main, missing):
     fails(main, [f"{missing} is missing; dvc repro makes it"])
 
 
-def test_a_missing_file_of_our_own_is_a_traceback(workspace):
-    with pytest.raises(FileNotFoundError):
-        run_guarded(lambda: Path("stages/report/report.htm").read_text())
+def test_a_missing_file_of_our_own_is_a_traceback():
+    assert explain(FileNotFoundError(2, "No such file", "stages/report/report.htm")) == ""
 
 
 @pytest.mark.parametrize(
     ("main", "words", "says"),
-    [
-        (train.main, [], ["train: ", "'variant'", "VARIANT"]),
-        (split.main, ["unet"], ["split: ", "it takes no argument"]),
-    ],
+    [(train.main, [], ["'variant'; it takes VARIANT"]), (split.main, ["unet"], ["it takes no argument"])],
 )
 def test_a_word_too_few_or_too_many_is_said(monkeypatch, main, words, says):
-    monkeypatch.setattr(sys, "argv", [main.__globals__["__file__"], *words])
-    fails(main, says)
+    monkeypatch.setattr(sys, "argv", ["stage", *words])
+    fails(lambda: run_main(main), says)
 
 
-@pytest.mark.parametrize(
-    "stdout", [None, io.TextIOWrapper(io.BytesIO(), encoding="latin-1")], ids=["closed", "latin-1"]
-)
-def test_a_place_to_print_to_that_is_closed_or_has_not_the_letters(monkeypatch, stdout):
-    monkeypatch.setattr(sys, "argv", ["stage"])
-    monkeypatch.setattr(sys, "stdout", stdout)
-    run_guarded(lambda: print("日本.png"))
-    assert stdout is None or stdout.buffer.getvalue() == b"\\u65e5\\u672c.png\n"
+def test_letters_that_the_place_to_print_to_has_not_are_spelled_out():
+    program = "from src.errors import run_main\nrun_main(lambda: print('日本.png'))"
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, cwd=ROOT, env=environment) == b"\\u65e5\\u672c.png\n"

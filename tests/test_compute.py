@@ -205,15 +205,10 @@ def test_one_core_gives_the_bytes_of_all_cores(project, kept):
 
 
 @pytest.mark.slow
-def test_two_processes_started_by_torchrun_end_in_the_bytes_of_fabrics_own_launch(project, kept):
+def test_two_processes_train_alike_and_save_under_the_same_names(project, kept):
     project.set(compute__devices=2)
     project.stage("train", "unet_plus_plus")
     assert losses(project) == pytest.approx(kept["loss"], abs=0.2)  # each normalises its own half of a batch
-    own = model_file(project).read_bytes()
-    model_file(project).unlink()
-    launcher = ("torchrun", "--standalone", "--nproc-per-node", "2", "-m", "stages.train")
-    project.run(*launcher, "unet_plus_plus")
-    assert model_file(project).read_bytes() == own
     assert load_model(model_file(project))[0].state_dict().keys() == kept["model"][0].state_dict().keys()
 
 

@@ -11,10 +11,8 @@ from src.losses import known_losses
 from src.models import known_variants
 from src.sources import known_sources
 from tests.conftest import ROOT
-from tools.check import BUDGETS
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 STAGES = DVC["stages"]
 # What a module imports by a name that params.yaml holds, as dvc.yaml spells it, and the names there are.
 CHOSEN = {
@@ -49,9 +47,7 @@ def imported(file: str) -> frozenset[str]:
             continue
         found.add(current)
         tree = ast.parse((ROOT / current).read_text())
-        if [type(node) for node in tree.body] == [
-            ast.Expr
-        ]:  # a docstring alone, as in stages/__init__.py, does nothing
+        if [type(node) for node in tree.body] == [ast.Expr]:  # a docstring alone does nothing
             found.remove(current)
         for node in ast.walk(tree):
             names = []
@@ -168,13 +164,6 @@ def test_no_line_of_dvc_yaml_names_a_variant_a_loss_or_a_source():
     text = (ROOT / "dvc.yaml").read_text().replace("${local.path}", "")  # a dependency, whatever the source
     for name in [*known_variants(), *known_losses(), *known_sources()]:
         assert not re.search(rf"\b{name}\b", text), name
-
-
-def test_everything_the_code_offers_has_its_block_in_params():
-    assert set(PARAMS["losses"]) == set(known_losses())
-    assert set(PARAMS["models"]) == set(known_variants())
-    for budget in BUDGETS:
-        assert set(PARAMS[budget]["models"]) == set(known_variants())
 
 
 def test_ci_runs_every_python_version_that_the_readme_names():

@@ -113,7 +113,10 @@ class TestEnsembles:
             ({"team": ["unet", "unet"]}, "ensembles.team: "),
             ({"team": ["unet", "unet", "u2net"]}, "ensembles.team: there is no 'u2net'; choose from "),
             ({"u2net": ["unet"] * 3}, "ensembles: u2net is a variant's name; take another one"),
-            ({"a b": ["unet"] * 3}, "ensembles.a b.[key]: must be 1 to 64 letters, digits and _, got 'a b'"),
+            (
+                {"a b": ["unet"] * 3},
+                "ensembles.a b.[key]: string should match pattern '^[A-Za-z0-9_]{1,64}$', got 'a b'",
+            ),
         ],
     )
     def test_mistakes_are_named_before_anything_runs(self, project, monkeypatch, ensembles, said):

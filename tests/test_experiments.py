@@ -13,7 +13,6 @@ import yaml
 from tests.conftest import ROOT, ran, wait_until
 from tests.test_resume import checkpoints
 
-METRIC = "holdout.dice"
 ONE = "one-loss"
 
 

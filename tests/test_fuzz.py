@@ -1,13 +1,10 @@
 """Whatever bytes come in through one of the gates, what comes out is a result or a UserError, and nothing else."""
 
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +17,7 @@ from src.formats.model import load_model, save_model
 from src.formats.tables import read_table
 from src.images import read_mask, read_photo
 from src.params import read_params
+from src.pictures import write_picture
 from src.sources.archive import unpack
 from stages.split.stratify import SplitParams
 from tests.conftest import ROOT, photo_and_mask
@@ -38,30 +36,19 @@ def mutated(good: bytes, edits: list[Edit]) -> bytes:
     return bytes(data)
 
 
-def image(kind: str) -> bytes:
-    return cv2.imencode(kind, photo_and_mask(24, seed=1)[0])[1].tobytes()
+def write_photo(path: Path) -> None:
+    write_picture(photo_and_mask(24, seed=1)[0], path)
 
 
-def archive() -> bytes:
-    out = BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+def write_archive(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for name in ("train/images/1.png", "train/masks/1.png", "test/images/é.png"):
             file.writestr(name, name.encode() * 20)
-    return out.getvalue()
 
 
-def model() -> bytes:
+def write_model(path: Path) -> None:
     arguments = ARGUMENTS | {"depth": 1}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "unet.safetensors"
-        save_model(path, [models.build("unet", arguments).state_dict()], ABOUT | {"arguments": arguments})
-        return path.read_bytes()
-
-
-def array() -> bytes:
-    out = BytesIO()
-    np.save(out, np.zeros((4, 8, 8), np.uint8))
-    return out.getvalue()
+    save_model(path, [models.build("unet", arguments).state_dict()], ABOUT | {"arguments": arguments})
 
 
 def read_zip(path: Path) -> None:
@@ -76,32 +63,35 @@ def read_columns(path: Path) -> None:
 
 
 TABLE = b'id,height,share,grey\nNA,1,0.5,True\n"a,b",20,1e-3,False\n'
-READERS: dict[str, tuple[Callable[[Path], object], Callable[[], bytes]]] = {
-    "photo.png": (read_photo, lambda: image(".png")),
-    "photo.jpg": (read_photo, lambda: image(".jpg")),
-    "photo.webp": (read_mask, lambda: image(".webp")),
-    "photos.zip": (read_zip, archive),
-    "unet.safetensors": (load_model, model),
-    "maps.npy": (lambda path: read_array(path, (4, None, None), "again").sum(), array),
-    "photos.csv": (read_columns, lambda: TABLE),
+READERS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = {
+    "photo.png": (read_photo, write_photo),
+    "photo.jpg": (read_photo, write_photo),
+    "photo.webp": (read_mask, write_photo),
+    "photos.zip": (read_zip, write_archive),
+    "unet.safetensors": (load_model, write_model),
+    "maps.npy": (
+        lambda path: read_array(path, (4, None, None), "again").sum(),
+        lambda path: np.save(path, np.zeros((4, 8, 8), np.uint8)),
+    ),
+    "photos.csv": (read_columns, lambda path: path.write_bytes(TABLE)),
 }
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_file_that_was_changed_anywhere(name, tmp_path):
-    read, make = READERS[name]
-    good = make()
-    (tmp_path / name).write_bytes(good)
-    read(tmp_path / name)
+    (read, write), path = READERS[name], tmp_path / name
+    write(path)
+    good = path.read_bytes()
+    read(path)
 
     @settings(max_examples=150, deadline=None)
     @given(EDITS)
     def check(edits: list[Edit]) -> None:
-        (tmp_path / name).write_bytes(mutated(good, edits))
+        path.write_bytes(mutated(good, edits))
         try:
-            read(tmp_path / name)
+            read(path)
         except UserError as error:
-            assert str(tmp_path / name) in str(error)
+            assert str(path) in str(error)
             assert "\n" not in str(error)
 
     check()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import sys
 import time
@@ -13,8 +12,7 @@ import yaml
 
 from src import gpus
 from src.errors import UserError
-from src.files import read_holder
-from tests.conftest import ROOT, VARIANTS, Project, copy_finished, copy_project, wait_until
+from tests.conftest import VARIANTS, Project, copy_finished, copy_project, wait_until
 from tests.test_resume import checkpoints, hashes, start
 from tools import jobs
 
@@ -77,7 +75,8 @@ def test_stopped_or_killed_and_started_again_they_end_in_the_same_bytes(finished
         process.kill()
     assert len(checkpoints(project)) == 2
 
-    begin().kill()  # what it started goes on until it next writes something, and the next run waits for that
+    begin().kill()  # what it started goes on until it next writes something
+    wait_until(lambda: not project.processes())
     project.run("make", "repro", "JOBS=2")
     same(project, whole)
 
@@ -102,7 +101,7 @@ def test_one_that_fails_is_named_and_the_others_go_on(finished, tmp_path):
     assert not any(stage.endswith("@residual_unet") for stage in again)
 
 
-def test_two_at_once_take_turns_and_a_terminal_shows_a_line_for_each_variant(project):
+def test_two_at_once_take_turns(project):
     project.set(postprocess__threshold=0.45)
     first = start(project, "python", "-m", "tools.jobs", "2")
     wait_until((project.root / jobs.LOCK).exists)
@@ -113,15 +112,6 @@ def test_two_at_once_take_turns_and_a_terminal_shows_a_line_for_each_variant(pro
     assert sorted(ran(log)) == sorted(
         [*(f"{s}@{v}" for s in ("evaluate", "submit") for v in VARIANTS), "report", "release"]
     )
-    project.set(postprocess__threshold=0.5)
-    shown = project.in_terminal("python", "-m", "tools.jobs", "2")
-    assert {f"{variant}: done" for variant in VARIANTS} <= set(re.split(r"[\r\n]|\x1b\[A", shown))
-    assert "rest: " in shown
-
-
-def test_dvcs_words_for_a_full_disk_are_explained():
-    with pytest.raises(UserError, match=r"unet failed; .*there is no room left on the disk; mend it"):
-        jobs.check({"unet": [f"ERROR: {jobs.FULL} for 'models'."]}, "unet failed")
 
 
 @pytest.mark.parametrize(
@@ -136,13 +126,11 @@ def test_dvcs_words_for_a_full_disk_are_explained():
         ({}, {"cpu.max": "50000 100000"}, 1),
     ],
 )
-def test_cores_memory_and_the_limits_of_a_container_say_how_many(tmp_path, monkeypatch, change, files, expected):
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    Project(tmp_path).set(compute__device="cpu", **change)
+def test_cores_memory_and_the_limits_of_a_container_say_how_many(bare, monkeypatch, change, files, expected):
+    Project(bare).set(compute__device="cpu", **change)
     for name, text in files.items():
-        (tmp_path / name).write_text(f"{text}\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(jobs, "CGROUP", tmp_path)
+        (bare / name).write_text(f"{text}\n")
+    monkeypatch.setattr(jobs, "CGROUP", bare)
     monkeypatch.setattr(jobs.os, "sched_getaffinity", lambda _: range(6), raising=False)
     monkeypatch.setattr(jobs.psutil, "virtual_memory", lambda: SimpleNamespace(available=20e9))
     assert jobs.how_many() == expected
@@ -154,9 +142,7 @@ def test_how_many_is_a_number(number):
         jobs.main(number)
 
 
-def test_without_the_environment_activated_dvc_takes_its_python_and_where_there_is_none_one_line_says_so(
-    project,
-):
+def test_without_the_environment_activated_dvc_takes_its_python_or_one_line_says_that_there_is_none(project):
     (project.root / "bin").mkdir()
     (project.root / "bin/python").symlink_to(getattr(sys, "_base_executable", sys.executable))
     (project.root / ".venv").symlink_to(sys.prefix)
@@ -165,10 +151,8 @@ def test_without_the_environment_activated_dvc_takes_its_python_and_where_there_
     assert ran(project.run(*repro).stdout.replace("Running", "x: Running")) == ["split"]
     (project.root / ".venv").unlink()
     result = project.run(*repro, check=False)
-    assert (
-        "error: this Python lacks the project's packages; type: make check && source .venv/bin/activate"
-        in result.stderr
-    )
+    line = "error: this Python lacks the project's packages; type: make check && source .venv/bin/activate"
+    assert line in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -184,16 +168,6 @@ def test_gpus_are_locked_in_a_folder_that_is_the_users_own(tmp_path, monkeypatch
     folder.unlink()
     folder.mkdir()
     folder.chmod(0o755)
-    (folder / "a.lock").symlink_to(others / "file")
-    with pytest.raises(OSError, match=r"a\.lock"):
-        gpus.take_gpu(["a"])
     assert gpus.take_gpu(["b"]) == 0
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.name: path.read_text() for path in others.iterdir()} == {"file": "theirs"}
-
-
-def test_whoever_holds_a_lock_may_leave_or_have_written_anything(tmp_path):
-    path = tmp_path / "a.lock"
-    assert read_holder(path) == "unknown"
-    path.write_bytes(b"\xff 12\n")
-    assert read_holder(path) == "\ufffd 12"

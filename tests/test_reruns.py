@@ -5,7 +5,7 @@ import yaml
 
 from src.sources import known_sources
 from tests.conftest import ROOT
-from tests.reruns import CHANGES, committed_rows, matrix
+from tests.reruns import CHANGES, Matrix, committed_rows
 from tools.check import BUDGETS
 
 # From nothing to a training: that dvc.yaml declares what the code uses, for all the others, is for test_declared.py.
@@ -21,9 +21,8 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def table():
-    with matrix() as table:
-        yield table
+def table(tmp_path_factory):
+    return Matrix(tmp_path_factory.mktemp("reruns"))
 
 
 def test_the_table_holds_these_changes_and_no_others():

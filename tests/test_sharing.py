@@ -1,20 +1,23 @@
 """A team with a git server and a DVC remote: what one has made, another gets, and nothing is made twice."""
 
 import hashlib
+import logging
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
 import pytest
 import torch
 import yaml
+from moto.server import ThreadedMotoServer
 
 from src.formats.model import load_model
 from src.predictor import load
 from tests.conftest import ROOT, VARIANTS, Project, copy_finished, identify, ran
-from tests.s3_server import KEYS, S3Server
 
+KEYS = {"access_key_id": "tester", "secret_access_key": "secret"}  # the server takes any
 MODEL = "models/residual_unet.safetensors"  # the release
 WRITTEN = ("data", "models", "plots", "report", "submissions")
 AFTER_SCORING = ("evaluate", "submit")
@@ -29,9 +32,9 @@ def made(project: Project, *folders: str) -> list[Path]:
 
 
 def digests(project: Project, *folders: str) -> dict[str, str]:
-    """The SHA-256 of every file in `folders`, by path."""
+    """The MD5, as DVC computes it, of every file in `folders`, by path."""
     files = made(project, *folders)
-    return {str(path.relative_to(project.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {str(path.relative_to(project.root)): hashlib.md5(path.read_bytes()).hexdigest() for path in files}
 
 
 def cached(project: Project) -> set[str]:
@@ -41,9 +44,8 @@ def cached(project: Project) -> set[str]:
 
 
 def md5s(project: Project, *folders: str) -> set[str]:
-    """The MD5s of the files in `folders`, as DVC computes them."""
-    files = [path for path in made(project, *folders) if path.name != "cost.json"]  # which no loss changes
-    return {hashlib.md5(path.read_bytes()).hexdigest() for path in files}
+    """The MD5s of the files in `folders` but cost.json, which no loss changes."""
+    return {md5 for path, md5 in digests(project, *folders).items() if Path(path).name != "cost.json"}
 
 
 @dataclass
@@ -80,16 +82,21 @@ def make_team(ana: Project, secrets: dict[str, str], url: str, **settings: str) 
 
 
 @pytest.fixture(scope="module")
-def server():
-    with S3Server("team") as server:
-        yield server
+def bucket():
+    """One of a real S3 server on this machine."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line per request buries what failed
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {f"aws_{name}": value for name, value in KEYS.items()}
+    yield boto3.resource("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket="team")
+    server.stop()
 
 
 @pytest.fixture(scope="module")
-def s3_team(finished, server, tmp_path_factory):
-    url = f"{server.url}/person"
+def s3_team(finished, bucket, tmp_path_factory):
     ana = copy_finished(finished, tmp_path_factory.mktemp("s3") / "ana")
-    return make_team(ana, KEYS, url, endpointurl=server.endpoint)
+    return make_team(ana, KEYS, "s3://team/person", endpointurl=bucket.meta.client.meta.endpoint_url)
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +123,14 @@ class TestPull:
         assert "up to date" in clone.run("dvc", "status").stdout
 
     @pytest.mark.slow
-    def test_half_a_file_in_the_remote_is_not_taken_for_the_model(self, s3_team, server, tmp_path):
+    def test_half_a_file_in_the_remote_is_not_taken_for_the_model(self, s3_team, bucket, tmp_path):
         clone = s3_team.clone(tmp_path / "clone")
         model = (s3_team.ana.root / MODEL).read_bytes()
         digest = hashlib.md5(model).hexdigest()
         key = f"person/files/md5/{digest[:2]}/{digest[2:]}"
-        server.store.put_object(Key=key, Body=model[: len(model) // 2])
+        bucket.put_object(Key=key, Body=model[: len(model) // 2])
         result = clone.run("dvc", "pull", MODEL, check=False)
-        server.store.put_object(Key=key, Body=model)
+        bucket.put_object(Key=key, Body=model)
         assert result.returncode != 0
         assert MODEL in result.stderr
         assert not (clone.root / MODEL).exists()
@@ -234,16 +241,17 @@ def test_a_stage_needs_nothing_but_what_it_declares(folder_team, tmp_path, name)
 @pytest.mark.slow
 class TestArtifacts:
     def test_each_version_is_a_model_that_loads_anywhere(self, s3_team, ben, tmp_path, monkeypatch):
-        for project, version in ((s3_team.ana, "v1.0.0"), (ben, "v1.1.0")):
+        releases = ((s3_team.ana, "v1.0.0", "bce_dice"), (ben, "v1.1.0", "combined_edge"))
+        for project, version, _ in releases:
             project.run("git", "tag", "--annotate", f"person-segmentation@{version}", "--message", version)
             project.run("git", "push", "--quiet", "origin", f"person-segmentation@{version}")
         for name, value in KEYS.items():
             monkeypatch.setenv(f"AWS_{name.upper()}", value)
         elsewhere = Project(tmp_path)
-        for project, version, loss in ((s3_team.ana, "v1.0.0", "bce_dice"), (ben, "v1.1.0", "combined_edge")):
+        get = ["dvc", "artifacts", "get", str(s3_team.git), "person-segmentation"]
+        for project, version, loss in releases:
             path = tmp_path / f"{version}.safetensors"
-            repository, name = str(s3_team.git), "person-segmentation"
-            elsewhere.run("dvc", "artifacts", "get", repository, name, "--rev", version, "--out", path.name)
+            elsewhere.run(*get, "--rev", version, "--out", path.name)
             assert path.read_bytes() == (project.root / "release/model.safetensors").read_bytes()
             model, about = load_model(path)
             assert model(torch.zeros(1, 3, 40, 56, dtype=torch.uint8)).shape == (1, 1, 40, 56)

@@ -12,8 +12,7 @@ from src.errors import UserError
 from src.formats.epochs import EPOCHS, add_epoch, read_epochs
 from tests.conftest import wait_until
 from tests.test_experiments import run_queue
-from tools.study.plan import Study, read_study
-from tools.study.tables import difference
+from tools.study import Study, difference, read_study
 
 STUDY = {
     "common": ["loss=bce"],
@@ -109,7 +108,7 @@ def test_a_study_goes_on_where_its_experiments_are_not(new_project):
     [
         ("common: [", "study.yaml is not valid YAML"),
         ("common: loss=bce\nexperiments: {}\nquestions: []", "study.yaml: common: input should be a valid list"),
-        ("[]", "study.yaml: the whole: input should be a valid dictionary"),
+        ("[]", "study.yaml: input should be a valid dictionary"),
         (yaml.safe_dump(STUDY | {"variants": {"u2": []}}), "study.yaml: there is no variant 'u2'; choose from "),
     ],
 )

@@ -30,7 +30,7 @@ from stages.train.start import check_start
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGETS = ("cpu", "gpu")
-SCALARS: dict[str, Any] = {
+SCHEMAS: dict[str, Any] = {
     "source": Name,
     "budget": Name,
     "variants": list[Name],
@@ -42,8 +42,6 @@ SCALARS: dict[str, Any] = {
     "seed": Seed,
     "image_size": ImageSize,
     "max_megapixels": Megapixels,
-}
-SECTIONS: dict[str, type] = {
     "traits": TraitParams,
     "split": SplitParams,
     "augment": AugmentParams,
@@ -56,8 +54,8 @@ SECTIONS: dict[str, type] = {
 
 def main() -> None:
     params = read_params("", dict)
-    one_of("the top level", params, {*SCALARS, *SECTIONS, "losses", "models", *sources.known_sources(), *BUDGETS})
-    value: dict[str, Any] = {key: read_params(key, kind) for key, kind in (SCALARS | SECTIONS).items()}
+    one_of("the top level", params, {*SCHEMAS, "losses", "models", *sources.known_sources(), *BUDGETS})
+    value: dict[str, Any] = {key: read_params(key, kind) for key, kind in SCHEMAS.items()}
     one_of("source", [value["source"]], sources.known_sources())
     one_of("budget", [value["budget"]], BUDGETS)
     one_of("variants", value["variants"], known_variants())
@@ -66,13 +64,21 @@ def main() -> None:
     one_of("release", [value["release"]], value["variants"])
     check_ensembles(value["ensembles"], value["variants"])
     check_start(Path(value["start"]))
-    check_losses(value["loss"], value["final_loss"])
+    for key in ("loss", "final_loss"):
+        one_of(key, [value[key]], known_losses())
+    one_of("losses", read_params("losses", dict), known_losses())
+    for name in known_losses():
+        with errors_in(f"src/losses/{name}.py"):
+            build_loss(name, read_params(f"losses.{name}", dict))
     for name in sources.known_sources():
         with errors_in(f"src/sources/{name}/__init__.py"):
             read_params(name, sources.find(name).Params)
     check_models()
     if value["source"] == "local":
-        check_photos()
+        # One's own, if they are in a folder: DVC, which reads it before any stage runs, never ends at a pipe.
+        photos = sources.find("local").fetch(read_params("local", sources.find("local").Params), Path())
+        if photos.is_dir():
+            list_raw(find_layout(photos))
     chosen = ", ".join(f"{key} {value[key]}" for key in ("source", "budget", "loss"))
     print(f"params.yaml is valid: {chosen}, {', '.join(value['variants'])}")
     if others := [name for name in known_variants() if name not in value["variants"]]:
@@ -81,34 +87,14 @@ def main() -> None:
         print("the installed torch cannot use this machine's GPU; one that can: make clean && make repro TORCH=cuda")
 
 
-def check_photos() -> None:
-    """One's own photos, if they are in a folder: DVC, which reads it before any stage runs, never ends at a pipe."""
-    local = sources.find("local")
-    path = local.fetch(read_params("local", local.Params), Path())
-    if path.is_dir():
-        list_raw(find_layout(path))
-
-
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
-    """Raises UserError for an ensemble whose name is a variant's, or with a member that is neither in `variants` nor an
-    ensemble listed before it.
-    """
+    """Raises UserError for a name that is a variant's, or a member not in `variants` and no ensemble listed before."""
     known = list(variants)
     for name, members in ensembles.items():
         if name in known_variants():
             raise UserError(f"params.yaml: ensembles: {name} is a variant's name; take another one")
         one_of(f"ensembles.{name}", members, known)
         known.append(name)
-
-
-def check_losses(loss: str, final_loss: str) -> None:
-    """Both names, and the block of every loss."""
-    for key, name in {"loss": loss, "final_loss": final_loss}.items():
-        one_of(key, [name], known_losses())
-    one_of("losses", read_params("losses", dict), known_losses())
-    for name in known_losses():
-        with errors_in(f"src/losses/{name}.py"):
-            build_loss(name, read_params(f"losses.{name}", dict))
 
 
 def check_models() -> None:
@@ -122,9 +108,8 @@ def check_models() -> None:
         with errors_in(f"src/models/{variant}.py"):
             model_class(variant)
             presets = {budget: read_params(f"{budget}.models.{variant}", dict) for budget in BUDGETS}
-            shared = read_params(f"models.{variant}", dict)
             for budget, preset in presets.items():
-                check_arguments(variant, shared, preset, budget)
+                check_arguments(variant, read_params(f"models.{variant}", dict), preset, budget)
 
 
 @contextmanager
@@ -135,11 +120,8 @@ def errors_in(file: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        if isinstance(error, SyntaxError):
-            places = [(error.filename, error.lineno)]
-        else:
-            places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-        lines = [line for path, line in places if path == str(ROOT / file)]
+        places: list[Any] = [*traceback.extract_tb(error.__traceback__), error]  # a SyntaxError has a place of its own
+        lines = [place.lineno for place in places if getattr(place, "filename", "") == str(ROOT / file)]
         where = f"{file}, line {lines[-1]}" if lines else file
         said = traceback.format_exception_only(error)[-1].strip()
         raise UserError(f"{where}: {said}") from None

@@ -20,11 +20,10 @@ WIDEST = 24  # characters of one value
 
 def main() -> None:
     log = ["git", "rev-list", f"--max-count={COMMITS}", "HEAD"]
-    try:
-        commits = subprocess.run(log, capture_output=True, text=True, check=True).stdout.split()
-    except (FileNotFoundError, subprocess.CalledProcessError):
+    commits = subprocess.run(log, capture_output=True, text=True, check=False).stdout.split()
+    if not commits:
         first = 'git init && git add . && git commit -m "First"'
-        raise UserError(f"experiments belong to commits, and there is none; type: {first}") from None
+        raise UserError(f"experiments belong to commits, and there is none; type: {first}")
     with Repo() as repo:
         known = repo.experiments.ls(all_commits=True)
         found = repo.experiments.show(revs=[commits[0], *(commit for commit in commits[1:] if commit in known)])

@@ -15,48 +15,34 @@ from src.errors import UserError, run_main
 from src.formats.metrics import METRICS
 
 LOCK = Path("dvc.lock")
+INPUTS = ("cmd", "deps", "params")  # of a stage, in dvc.lock
 
 
 def main() -> None:
     if not LOCK.exists():
         raise UserError(f"{LOCK} is missing; run dvc repro first")
-    committed = show(LOCK)
-    if committed is None:
+    if (committed := show(LOCK)) is None:
         print(f"the last commit has no {LOCK} to compare with; commit this run, and later ones are compared with it")
         return
-    ours = stages(LOCK.read_text())
+    ours = yaml.safe_load(LOCK.read_text())["stages"]
     outs = {name: [Path(out["path"]) for out in stage.get("outs", [])] for name, stage in ours.items()}
     if missing := [name for name, paths in outs.items() if not all(path.exists() for path in paths)]:
         print(f"{len(missing)} of {len(ours)} stages, such as {missing[0]}, have no results here; dvc repro makes them")
         return
-    print(verdict(stages(committed), ours))
-
-
-def stages(lock: str) -> dict[str, Any]:
-    """What dvc.lock says of each stage; raises UserError if it is no such file."""
-    try:
-        return dict(yaml.safe_load(lock)["stages"])
-    except (LookupError, TypeError, ValueError, yaml.YAMLError):
-        raise UserError(f"{LOCK} is damaged; git checkout {LOCK} brings it back") from None
+    print(verdict(yaml.safe_load(committed)["stages"], ours))
 
 
 def verdict(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     """One line on the stages `ours` of this machine and `theirs` of the last commit."""
-    both = [name for name in ours if name in theirs]
-    rounded = [name for name in both if inputs(ours[name]) == inputs(theirs[name]) and ours[name] != theirs[name]]
-    if rounded:
+    if ours.items() <= theirs.items():
+        return "same bytes as committed"
+    changed = sorted(name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name])
+    if rounded := [name for name in changed if all(ours[name].get(key) == theirs[name].get(key) for key in INPUTS)]:
         return (
             f"{', '.join(rounded)}: same inputs, other bytes than those committed. This CPU or GPU, or another version "
             f"of a library, rounds otherwise than what made them; nothing is broken. {moved()}"
         )
-    if len(both) == len(ours) and all(ours[name] == theirs[name] for name in ours):
-        return "same bytes as committed"
     return "this run is of other code, params or data than the last commit; there is nothing to compare"
-
-
-def inputs(stage: dict[str, Any]) -> dict[str, Any]:
-    """All that dvc.lock says of a stage but what it made."""
-    return {key: value for key, value in stage.items() if key != "outs"}
 
 
 def moved() -> str:
@@ -70,11 +56,9 @@ def moved() -> str:
 
 
 def show(path: Path) -> str | None:
-    """`path` as the last commit has it; None if it has none, or this is no git repository, or git is not installed."""
-    try:
-        return subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, text=True, check=True).stdout
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return None
+    """`path` as the last commit has it; None if it has none, or this is no git repository."""
+    found = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, text=True, check=False)
+    return found.stdout if found.returncode == 0 else None
 
 
 if __name__ == "__main__":

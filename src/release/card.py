@@ -1,5 +1,6 @@
 """A model's card in the Hugging Face Hub's form: README.md with its metadata on top."""
 
+import html
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,6 @@ from src.page.traits import TRAIT_TITLES
 from src.release.facts import LICENSES, UNKNOWN, origin
 
 TEMPLATE = Path(__file__).with_name("card.md")
-ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def card(
@@ -68,7 +68,7 @@ def card(
 def plain(value: object) -> str:
     """`value` on one line, with what Markdown or HTML would take for a mark escaped."""
     text = " ".join(str(value).split())
-    return re.sub(r"[\\`*\[\]|#!~]", r"\\\g<0>", re.sub("[&<>]", lambda found: ENTITIES[found[0]], text))
+    return re.sub(r"[\\`*\[\]|#!~]", r"\\\g<0>", html.escape(text, quote=False))
 
 
 def results(score: Score) -> list[EvalResult]:

@@ -1,8 +1,6 @@
 """Starts a training on its devices, by Lightning Fabric, and says what they are."""
 
 import logging
-import os
-import sys
 
 import torch
 from lightning_fabric import Fabric
@@ -13,41 +11,23 @@ from src.errors import UserError, end_with_parent
 
 
 def launch(params: ComputeParams) -> Fabric:
-    """A launched Fabric; raises UserError for devices that this machine does not have or cannot use, and for several
-    machines if this process was not started as one of theirs.
+    """A launched Fabric; raises UserError for devices that this machine does not have or cannot use.
 
     One GPU is one that this process has to itself, for which it may have to wait. Several are the first
     `params.devices`, whoever else uses them.
     """
     device, precision = configure_torch(params)
-    if params.num_nodes > 1:
-        check_nodes(params.num_nodes)
     devices: int | list[int] = params.devices
     if device == "cuda" and params.devices == 1:
         devices = [free_gpu()]
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # or each training says which precision it takes
-    fabric = Fabric(accelerator=device, devices=devices, num_nodes=params.num_nodes, precision=precision)
+    fabric = Fabric(accelerator=device, devices=devices, precision=precision)
     fabric.launch()
     if device == "cpu" and params.threads:
         torch.set_num_threads(params.threads)  # after the launch, where Fabric shares the cores out
     if not fabric.is_global_zero:
         end_with_parent()
     return fabric
-
-
-def check_nodes(count: int) -> None:
-    """Raises UserError if nothing says where the other of `count` machines are: this one would wait for them for ever.
-
-    Says where it waits if something does. SLURM and the like tell Fabric by variables of their own.
-    """
-    if any(name in os.environ for name in ("SLURM_NTASKS", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE", "KUBERNETES_PORT")):
-        return
-    if missing := [name for name in ("MASTER_ADDR", "NODE_RANK") if name not in os.environ]:
-        raise UserError(
-            f"params.yaml: compute.num_nodes is {count}, but {' and '.join(missing)} are not set; start it on each "
-            "machine as docs/scaling.md says, or set num_nodes to 1"
-        )
-    print(f"waiting for {count} machines at {os.environ['MASTER_ADDR']}", file=sys.stderr, flush=True)
 
 
 def precision_name(fabric: Fabric) -> str:

@@ -5,19 +5,28 @@ MODEL is a variant, an ensemble, or the path of a model file.
 
 import argparse
 import json
+from collections import defaultdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from src.errors import run_main
-from src.files import check_inside, replacing
-from src.formats.metadata import read_model
+from src.files import replacing
+from src.formats.metadata import Metadata, model_path, read_model
 from src.formats.tensors import write_tensors
+from src.models import known_variants, model_class
+from src.params import Name, read_params
+from src.predictor import Predictor
 from src.release.card import card
-from tools.export.graph import OPSET, PHOTO, ExportModel, write_onnx
-from tools.export.subject import EXPORTS, Subject, config, onnx_facts, read_subject
+from tools.export.graph import OPSET, PHOTO, PROBABILITY, ExportModel, write_onnx
+from tools.find_model import find_model, known_here
 
+EXPORTS = Path("exports")
 ONNX = "model.onnx"
+CLASSES = {0: "person"}  # the one class that has a probability; all else is background
 # The pipeline keeps probabilities as bytes, which the graph does not, and OpenCV rounds a photo's pixels its own way.
 TOLERANCE = 0.05
 
@@ -27,24 +36,35 @@ def main(*arguments: str) -> None:
     parser.add_argument("model", help="a variant, an ensemble, or the path of a model file")
     parser.add_argument("--no-mirror", action="store_true", help="leave out the mirror image: half the time")
     options = parser.parse_args(arguments)
-    subject = read_subject(options.model, {"mirror": False} if options.no_mirror else {})
-    folder = EXPORTS / subject.name
-    check_inside(folder, EXPORTS)
-    graph = ExportModel(subject.predictors, subject.shares)
-    write_onnx(graph, folder / ONNX, onnx_facts(subject))
-    difference = compare(subject)
+    changes: dict[str, Any] = {"mirror": False} if options.no_mirror else {}
+    ensembles = read_params("ensembles", dict[Name, list])
+    name, shares = find_parts(options.model, ensembles)
+    predictors = {file: find_model(file, "cpu", **changes) for file in shares}
+    models = [predictor.metadata for predictor in predictors.values()]
+    whole: Metadata = {**models[0], **(known_here(name) if name in ensembles else {}), **changes}  # type: ignore[typeddict-item]
+    folder = EXPORTS / name
+    graph = ExportModel(list(predictors.values()), shares.values())
+    facts = onnx_facts(name, whole, list(predictors.values()))
+    write_onnx(graph, folder / ONNX, facts)
+    difference = compare(folder / ONNX, list(predictors.values()), list(shares.values()))
     files = {ONNX: f"the whole way from a photo to its probability map, as an ONNX graph (opset {OPSET})"}
-    for file, predictor in zip(subject.files, subject.predictors, strict=True):
-        name = "model.safetensors" if len(subject.files) == 1 else file.name
-        write_tensors(folder / name, read_model(file)[0], predictor.metadata)
-        files[name] = "the weights, with all that a mask needs and what made them as metadata"
+    for file, predictor in predictors.items():
+        weights = "model.safetensors" if len(predictors) == 1 else file.name
+        write_tensors(folder / weights, read_model(file)[0], predictor.metadata)
+        files[weights] = "the weights, with all that a mask needs and what made them as metadata"
     files["config.json"] = "architecture, sizes and threshold"
+    config = {
+        "architectures": [model_class(metadata["variant"]).__name__ for metadata in models],
+        "id2label": CLASSES,
+        "models": [{"variant": metadata["variant"], "arguments": metadata["arguments"]} for metadata in models],
+        "onnx": facts,
+    }
     parameters = sum(tensor.numel() for tensor in graph.parameters())
-    parts = list(zip([predictor.metadata for predictor in subject.predictors], subject.shares, strict=True))
-    texts = {"README.md": card(subject.name, subject.metadata, parts, parameters, files, opset=OPSET)}
-    texts["config.json"] = json.dumps(config(subject), indent=2) + "\n"
-    for name, text in texts.items():
-        with replacing(folder / name) as partial:
+    parts = list(zip(models, shares.values(), strict=True))
+    texts = {"README.md": card(name, whole, parts, parameters, files, opset=OPSET)}
+    texts["config.json"] = json.dumps(config, indent=2) + "\n"
+    for file_name, text in texts.items():
+        with replacing(folder / file_name) as partial:
             partial.write_text(text)
     print(
         f"{folder / ONNX}: {(folder / ONNX).stat().st_size / 1e6:.1f} MB, opset {OPSET}, probabilities within "
@@ -52,16 +72,54 @@ def main(*arguments: str) -> None:
     )
 
 
-def compare(subject: Subject) -> float:
+def find_parts(which: str, ensembles: dict[str, list[str]]) -> tuple[str, dict[Path, Fraction]]:
+    """What the export of the variant, ensemble or file `which` is called, and the share of each of its model files."""
+    if which in ensembles or which in known_variants():
+        return which, {model_path(variant): share for variant, share in find_shares(which, ensembles).items()}
+    path = Path(which)
+    return f"{path.resolve().parent.name}-{path.stem}", {path: Fraction(1)}
+
+
+def find_shares(name: str, ensembles: dict[str, list[str]]) -> dict[str, Fraction]:
+    """How much each variant counts in `name`, a variant or one of `ensembles`, whose members may be ensembles."""
+    if name not in ensembles:
+        return {name: Fraction(1)}
+    shares: defaultdict[str, Fraction] = defaultdict(Fraction)
+    for member in ensembles[name]:
+        for variant, share in find_shares(member, ensembles).items():
+            shares[variant] += share / len(ensembles[name])
+    return shares
+
+
+def onnx_facts(name: str, metadata: Metadata, predictors: list[Predictor]) -> dict[str, str]:
+    """What the ONNX file says about itself, as its metadata."""
+    known = {
+        "name": name,
+        "variant": ", ".join(predictor.metadata["variant"] for predictor in predictors),
+        "classes": json.dumps(CLASSES),
+        "threshold": metadata.get("threshold"),
+        "image_size": predictors[0].image_size,
+        "mirror": json.dumps(predictors[0].inference.mirror),
+        "scale": predictors[0].inference.scale,
+        "params_hash": metadata.get("params_hash"),
+        "photos": metadata.get("source"),
+        "photos_license": metadata.get("license"),
+        "opset": OPSET,
+        PHOTO: "uint8 RGB, (height, width, 3), upright, any size",
+        PROBABILITY: "float32, (height, width), 0 to 1: that the pixel is person",
+    }
+    return {key: str(value) for key, value in known.items() if value is not None}
+
+
+def compare(path: Path, predictors: list[Predictor], shares: list[Fraction]) -> float:
     """The largest difference between the probabilities of the ONNX file and those of the pipeline, on a photo of noise.
 
-    Raises RuntimeError if it is more than rounding.
+    Raises RuntimeError, and removes the file, if it is more than rounding.
     """
-    path = EXPORTS / subject.name / ONNX
     photo = np.random.default_rng(0).integers(0, 256, (241, 322, 3), dtype=np.uint8)
     (found,) = onnxruntime.InferenceSession(path).run(None, {PHOTO: photo})
-    maps = [predictor.probabilities(photo) for predictor in subject.predictors]
-    difference = float(np.abs(found - np.average(maps, axis=0, weights=[float(s) for s in subject.shares])).max())
+    maps = [predictor.probabilities(photo) for predictor in predictors]
+    difference = float(np.abs(found - np.average(maps, axis=0, weights=[float(share) for share in shares])).max())
     if difference > TOLERANCE:
         path.unlink()
         raise RuntimeError(f"the ONNX file's probabilities differ from the pipeline's by {difference:.3f}")

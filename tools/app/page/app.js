@@ -2,7 +2,6 @@
 
 const find = (selector) => document.querySelector(selector);
 const [controls, image, video] = ["#controls", "#result img", "#live video"].map(find);
-let settings; // what the server says: models, max_megabytes
 let photo; // the file that is looked at, in memory
 let pictures = new Map(); // of it: promises of their URLs, by model and view
 let looks = 0; // how often `show` was called: only the last one counts
@@ -22,9 +21,6 @@ async function ask(path, options) {
 
 async function open(file) {
   if (!file) return;
-  if (file.size > settings.max_megabytes * 1e6) {
-    throw new Error(`${file.name} has more than ${settings.max_megabytes} MB; make it smaller.`);
-  }
   const bytes = await file.arrayBuffer().catch(() => {
     throw new Error(`${file.name} cannot be read; take a PNG, JPEG or WebP file.`);
   });
@@ -119,8 +115,7 @@ function listen() {
 }
 
 async function begin() {
-  settings = await (await ask("settings.json")).json();
-  for (const { name, dice } of settings.models) {
+  for (const [name, dice] of Object.entries(await (await ask("models.json")).json())) {
     find("#model").add(new Option(dice === null ? name : `${name}, Dice ${dice.toFixed(3)}`, name));
   }
   listen();
