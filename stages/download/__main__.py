@@ -11,7 +11,7 @@ from src.errors import UserError, run_main
 from src.files import remove_leftovers
 from src.formats.raw import RAW, RawFolder, find_layout, write_raw
 from src.params import Name, read_params
-from src.sources.archive import room_needed, unpack
+from src.sources.archive import unpack
 
 
 @contextmanager
@@ -30,12 +30,11 @@ def scratch_folder() -> Iterator[Path]:
 def write_photos(origin: Path, scratch: Path) -> RawFolder[Path]:
     """Writes RAW with the photos of `origin`, a folder or a zip, which is unpacked under `scratch`, and returns them.
 
-    Raises UserError that names what does not fit the layout, or that the disk is full; RAW is then as it was.
+    Raises UserError that names what does not fit the layout; RAW is then as it was.
     """
     folder = origin if origin.is_dir() else unpack(origin, scratch / "unpacked")
     try:
-        with room_needed(RAW.parent):
-            return write_raw(find_layout(folder))
+        return write_raw(find_layout(folder))
     except UserError as error:
         raise UserError(str(error).replace(str(folder), str(origin))) from None
 

@@ -14,11 +14,10 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 ON_COLAB = "COLAB_RELEASE_TAG" in os.environ
 INPUT = Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input"))
@@ -26,13 +25,11 @@ OUTPUT = Path("/content/drive/MyDrive/person-segmentation" if ON_COLAB else "/ka
 OUTPUT = Path(os.environ.get("KAGGLE_OUTPUT", OUTPUT))
 PROJECT = Path(__file__).resolve().parents[2]
 LIBRARIES = PROJECT.parent / "libraries"
-STORE = OUTPUT if ON_COLAB else PROJECT.parent  # Drive keeps a folder; Kaggle's output is a zip of it, made at the end
+STORE = OUTPUT if ON_COLAB else PROJECT.parent / "results"  # Drive keeps a folder; Kaggle's output is a zip of it
 REMOTE, KEPT, LOCK = STORE / "remote", STORE / "checkpoints", STORE / "dvc.lock"
 ARCHIVE = "person-segmentation-results.zip"
 CHECKPOINTS = PROJECT / ".dvc/cache/checkpoints"
 THEIRS = re.compile(r"(torch|torchvision|triton|nvidia-.*|cuda-.*)==")
-MOST = 19.5e9  # bytes; Kaggle keeps 20 GB
-HEARTBEAT = float(os.environ.get("KAGGLE_HEARTBEAT", "60"))  # seconds
 SAVE = 900.0  # seconds between two saves on Colab, which may end at any time
 START = time.monotonic()
 
@@ -71,10 +68,10 @@ def run(*command: str, wrong: str = "dvc failed, see above") -> str:
     return done.stdout
 
 
-def gpus(query: str = "name") -> list[str]:
-    """A line for each GPU."""
+def gpus() -> list[str]:
+    """Their names."""
     with suppress(FileNotFoundError):
-        command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]
+        command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
     return []
 
@@ -121,8 +118,7 @@ def set_params(overrides: list[str]) -> None:
 def restore() -> None:
     """Brings back the results and checkpoints of an earlier session of this run; the commit's own dvc.lock goes."""
     for archive in [] if ON_COLAB else INPUT.rglob(ARCHIVE):
-        with zipfile.ZipFile(archive) as contents:
-            contents.extractall(STORE)
+        shutil.unpack_archive(archive, STORE)
     (PROJECT / "dvc.lock").unlink(missing_ok=True)
     run("dvc", "remote", "add", "--quiet", "--force", "--default", "results", str(REMOTE))
     if LOCK.exists():
@@ -154,12 +150,9 @@ def train(hours: float) -> tuple[str, list[str]]:
     errors: list[str] = []
     reader = threading.Thread(target=pass_on, args=(process, errors))
     reader.start()
-    stopped, beat, saved = False, time.monotonic(), time.monotonic()
+    stopped, saved = False, time.monotonic()
     while process.poll() is None:
         time.sleep(0.5)
-        if time.monotonic() - beat >= HEARTBEAT:
-            beat = time.monotonic()
-            say(f"heartbeat: {state_of_things()}")
         if ON_COLAB and time.monotonic() - saved >= SAVE:
             with suppress(Failed):  # it has said why; there is another try
                 push()
@@ -175,18 +168,11 @@ def train(hours: float) -> tuple[str, list[str]]:
 
 
 def pass_on(process: "subprocess.Popen[str]", errors: list[str]) -> None:
-    """Prints what `process` prints, and keeps the lines that name an error."""
+    """Prints what `process` prints, and keeps what the lines that name an error say, with the variant that has it."""
     for line in process.stdout or ():
         print(line, end="", flush=True)
-        if re.match(r"(\w+: )?error: ", line, re.IGNORECASE):
-            errors.append(line.strip())
-
-
-def state_of_things() -> str:
-    """What is trained, how busy the GPUs are, and the room on the disk."""
-    models = sorted(path.stem for path in (PROJECT / "models").glob("*.safetensors"))
-    busy = "; ".join(gpus("index,utilization.gpu,memory.used")) or "no GPU"
-    return f"trained: {', '.join(models) or 'none yet'}; {busy}; {shutil.disk_usage(PROJECT).free / 1e9:.0f} GB free"
+        if found := re.match(r"(\w+: )?error: (.*)", line, re.IGNORECASE):
+            errors.append("".join(found.groups("")).strip())
 
 
 def push() -> None:
@@ -218,38 +204,12 @@ def keep(settings: Settings, state: str, errors: list[str]) -> None:
     try:
         push()
     except Failed as error:
-        why = [re.sub(r"(\w+: )?error: ", "", line, count=1, flags=re.IGNORECASE) for line in errors[:1]]
-        raise Failed("; ".join([str(error), *why])) from None
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    left_out = 0 if ON_COLAB else write_archive()
-    if left_out:
-        errors.append(
-            f"error: {left_out} files are left out, since Kaggle keeps {MOST / 1e9:g} GB; train fewer variants at a "
-            "time, with --variants"
-        )
-    size = 0 if ON_COLAB else (OUTPUT / ARCHIVE).stat().st_size
-    facts: dict[str, Any] = {"commit": settings.commit, "overrides": settings.overrides}
-    facts |= {"state": state, "errors": errors[-5:], "size": size}
+        raise Failed("; ".join([str(error), *errors[:1]])) from None
+    if not ON_COLAB:
+        shutil.make_archive(str(OUTPUT / ARCHIVE).removesuffix(".zip"), "zip", STORE)
+    facts = {"commit": settings.commit, "overrides": settings.overrides, "state": state, "errors": errors[-5:]}
     (OUTPUT / "results.json").write_text(json.dumps(facts, indent=2))
-    say(f"{state}: {size / 1e9:.2f} GB are in {OUTPUT}")
-
-
-def write_archive() -> int:
-    """Packs the results, the smallest file first, until Kaggle keeps no more; returns how many files are left out.
-
-    What is needed least comes last: the photos as arrays, which home can make itself.
-    """
-    files = [path for folder in (KEPT, REMOTE) for path in folder.rglob("*") if path.is_file()]
-    files.sort(key=lambda path: (path.is_relative_to(REMOTE), path.stat().st_size))
-    room, left_out = min(MOST, shutil.disk_usage(OUTPUT).free), 0
-    with zipfile.ZipFile(OUTPUT / ARCHIVE, "w") as contents:  # stored: weights hardly shrink
-        for path in [LOCK, *files]:
-            room -= path.stat().st_size
-            if room < 0:
-                left_out += 1
-            else:
-                contents.write(path, path.relative_to(STORE))
-    return left_out
+    say(f"{state}: the results are in {OUTPUT}")
 
 
 def main(settings: Settings) -> None:
@@ -259,12 +219,9 @@ def main(settings: Settings) -> None:
         install()
         set_params(settings.overrides)
         restore()
-        state, errors = train(settings.hours)
-        keep(settings, state, errors)
+        keep(settings, *train(settings.hours))
     except Failed as error:
         sys.exit(f"error: {error}")
-    for line in errors:
-        say(line)
 
 
 if __name__ == "__main__":

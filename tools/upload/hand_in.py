@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import requests
 from tqdm import tqdm
 
 from src.errors import UserError
@@ -14,7 +15,6 @@ from src.formats import rle
 from src.formats.submission import read_submission
 from src.sources.kaggle import Params
 from src.sources.kaggle.client import call_kaggle
-from src.sources.kaggle.errors import UploadCutError
 
 PATIENCE = 900.0  # seconds to wait for a score
 INTERVAL = 10.0  # seconds between two looks
@@ -43,25 +43,26 @@ def check_submission(path: Path, photos: pd.DataFrame, columns: Sequence[str]) -
             raise UserError(f"{path}: line {line}, {name}: {error}; {again}") from None
 
 
-def hand_in(path: Path, message: str, params: Params, known_by: str = "") -> tuple[int, datetime | None]:
+def hand_in(path: Path, message: str, params: Params, known_by: str) -> tuple[int, datetime | None]:
     """Submits `path` to the competition; returns Kaggle's number of it, and the time if that was done before.
 
-    It was if the message of one that Kaggle did not turn down holds `known_by`. An attempt whose answer was lost may
-    have counted, so each one first looks for its own name and message, too. Raises UserError that says what to do.
+    It was if the message of one that Kaggle did not turn down holds `known_by`, a part of `message`. An attempt whose
+    answer was lost may have counted, so each one looks first. Raises UserError that says what to do.
     """
+    sent = False
 
     def attempt(api: Any) -> tuple[int, datetime | None]:
+        nonlocal sent
         for submission in api.competition_submissions(params.slug, page_size=LISTED):
-            if (submission.file_name, submission.description) == (path.name, message):
-                return submission.ref, None
-            if known_by and known_by in (submission.description or "") and submission.status.name != "ERROR":
-                return submission.ref, submission.date
+            if known_by in (submission.description or "") and submission.status.name != "ERROR":
+                return submission.ref, None if sent else submission.date
+        sent = True
         answer = api.competition_submit(str(path), message, params.slug, quiet=False)
         if answer.message == api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
-            raise UploadCutError
+            raise requests.ConnectionError  # of which the client says no more
         return answer.ref, None
 
-    return call_kaggle(attempt, params)
+    return call_kaggle(attempt, params.resource)
 
 
 def await_score(number: int, params: Params) -> Any:
@@ -77,4 +78,4 @@ def await_score(number: int, params: Params) -> Any:
                 return None
             time.sleep(INTERVAL)
 
-    return call_kaggle(watch, params)
+    return call_kaggle(watch, params.resource)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 import sys
 import time
@@ -29,7 +30,7 @@ def call_kaggle(call: Callable[[Any], T], what: Resource) -> T:
     Raises UserError that says what to do if it stays, OSError if the disk is full.
     """
     api: Any = None
-    for number, pause in enumerate((*PAUSES, None), start=1):
+    for number, pause in enumerate((*PAUSES, math.inf), start=1):
         try:
             with _careful():
                 api = api or _sign_in()
@@ -39,8 +40,8 @@ def call_kaggle(call: Callable[[Any], T], what: Resource) -> T:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise
-            wait = max(pause or 0, errors.asked_pause(error))
-            if pause is None or wait > LONGEST_PAUSE or not errors.may_pass(error):
+            wait = max(pause, errors.asked_pause(error))
+            if wait > LONGEST_PAUSE or not errors.may_pass(error):
                 raise UserError(errors.advice(error, what, number)) from None
             print(f"{errors.fault(error)}; trying again in {wait:g} s", file=sys.stderr)
             time.sleep(wait)
@@ -92,12 +93,7 @@ def _sign_in() -> Any:
     """The client with whatever credentials it finds; raises UserError if there are none that work."""
     for name in ("VERBOSE", "VERBOSE_OUTPUT"):
         os.environ.pop(name, None)  # the client would print every request, credentials included
-    try:
-        from kaggle.api.kaggle_api_extended import KaggleApi  # noqa: PLC0415  importing it already signs in
-    except ImportError as error:
-        raise UserError(
-            f"Kaggle's client cannot be loaded ({error}); run make check, or install requirements.txt"
-        ) from None
+    from kaggle.api.kaggle_api_extended import KaggleApi  # noqa: PLC0415  importing it already signs in
 
     api = KaggleApi()
     try:

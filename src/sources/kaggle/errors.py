@@ -6,7 +6,7 @@ headers.
 
 import math
 import re
-from typing import Protocol
+from typing import NamedTuple
 
 import requests
 from urllib3.exceptions import HTTPError as BrokenOff
@@ -20,21 +20,12 @@ NETWORK = (requests.RequestException, BrokenOff, ConnectionError, TimeoutError)
 SECRET = re.compile(r"[^\s,;:'\"()]{24,}")  # every key, token and signed address is longer than what Kaggle has to say
 
 
-class Resource(Protocol):
-    """What a call to Kaggle is about: its name there, and what to say if Kaggle refuses it (403) or has none (404)."""
+class Resource(NamedTuple):
+    """What a call to Kaggle is about: its name there, what to do if Kaggle refuses it (403) or has none (404)."""
 
-    @property
-    def slug(self) -> str: ...
-
-    @property
-    def refused(self) -> str: ...
-
-    @property
-    def missing(self) -> str: ...
-
-
-class UploadCutError(Exception):
-    """The client could not hand over the file; it says so in its answer, without a reason."""
+    slug: str
+    refused: str
+    missing: str
 
 
 def status_of(error: Exception) -> int | None:
@@ -47,7 +38,7 @@ def may_pass(error: Exception) -> bool:
     """Whether the same request may work a little later."""
     status = status_of(error)
     if status is None:
-        return isinstance(error, (*NETWORK, UploadCutError, ValueError))
+        return isinstance(error, (*NETWORK, ValueError))
     # After a redirection it is not Kaggle that refuses, but its store, whose addresses expire.
     return status in (408, 429) or status >= 500 or bool(error.response.history)  # type: ignore[attr-defined]
 
@@ -67,8 +58,6 @@ def fault(error: Exception) -> str:
     if isinstance(error, NETWORK):
         late = "timed out" in str(error).lower()
         return f"Kaggle did not answer within {TIMEOUT[1]:g} s" if late else "the connection to Kaggle failed"
-    if isinstance(error, UploadCutError):
-        return "the file could not be handed over to Kaggle"
     if isinstance(error, ValueError):
         return "what arrived from Kaggle is not what it announced"
     where = f", {error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else ""
