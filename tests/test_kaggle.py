@@ -276,7 +276,7 @@ def test_missing_or_wrong_credentials(bench, monkeypatch, wrong):
     ("how", "details", "says", "attempts"),
     [
         (403, {}, f"accept its rules at kaggle.com/competitions/{SLUG}/rules", 1),
-        (404, {}, f"no competition '{SLUG}' (404): correct params.yaml: kaggle.competition", 1),
+        (404, {}, f"(404); correct params.yaml: kaggle.competition: there is no '{SLUG}'", 1),
         (503, {"message": "busy"}, "a fault (503) (busy), attempt 4; run the same command again in 10 minutes", 4),
         (STALL, {}, "did not answer within 0.5 s, attempt 4", 4),
         (
@@ -497,12 +497,12 @@ def test_a_dry_run_sends_nothing_and_needs_no_credentials(ready):
     ("text", "says"),
     [
         ("id,pixels\n9.png,1 2\n", "its columns are id, pixels"),
-        ("id,encoded_pixels\n9.png,1 2\n", "1 rows for 3 test photos"),
-        ("id,encoded_pixels\n10.png,\n9.png,\n11.png,\n", "line 2 is 10.png, but it is the turn of 9.png"),
-        ("id,encoded_pixels\n9.png,\n10.png,20 2\n11.png,\n", "line 3, 10.png: runs overlap"),
-        ("id,encoded_pixels\n9.png,1\n10.png,\n11.png,\n", "line 2, 9.png: .*pairs"),
-        ("id,encoded_pixels\n9.png,1 x\n10.png,\n11.png,\n", "line 2, 9.png: "),
-        ("id,encoded_pixels\n9.png,1 99999999999999999999\n10.png,\n11.png,\n", "line 2, 9.png: "),
+        ("id,encoded_pixels\n9.png,1 2\n", "its rows are not the 3 test photos in their order"),
+        ("id,encoded_pixels\n10.png,\n9.png,\n11.png,\n", "its rows are not the 3 test photos"),
+        ("id,encoded_pixels\n9.png,\n10.png,20 2\n11.png,\n", "10.png: runs overlap"),
+        ("id,encoded_pixels\n9.png,1\n10.png,\n11.png,\n", "9.png: .*pairs"),
+        ("id,encoded_pixels\n9.png,1 x\n10.png,\n11.png,\n", "9.png: "),
+        ("id,encoded_pixels\n9.png,1 99999999999999999999\n10.png,\n11.png,\n", "9.png: "),
         ('id,encoded_pixels\n9.png,"1 2\n', "not a CSV file"),
         ("", "not a CSV file"),
     ],
@@ -517,7 +517,7 @@ def test_a_submission_that_does_not_fit_the_test_photos_is_not_sent(tmp_path, te
 @pytest.mark.parametrize(
     ("file", "content", "says"),
     [
-        ("submissions/unet.csv", "id,encoded_pixels\n9.png,1 13\n10.png,\n11.png,\n", "line 2, 9.png"),
+        ("submissions/unet.csv", "id,encoded_pixels\n9.png,1 13\n10.png,\n11.png,\n", "9.png: "),
         ("submissions/unet.csv", None, "submissions/unet.csv is missing; run dvc repro submit@unet"),
         ("submissions/unet.csv", NOBODY, "submissions/unet.csv is not the file that dvc.lock belongs to; run dvc"),
         ("metrics/unet.json", "\n", "metrics/unet.json is not the file that dvc.lock belongs to; run dvc repro"),

@@ -32,7 +32,7 @@ if "tools.kaggle_run" in sys.orig_argv:
     from tools.kaggle_run import service
     service.INTERVAL = service.DATASET_INTERVAL = 0.2
 """
-FACTS = {"commit": "0" * 40, "overrides": ["source=kaggle"], "state": "complete", "errors": []}
+FACTS = {"commit": "0" * 40, "overrides": ["source=kaggle"], "problem": ""}
 
 
 @dataclass
@@ -131,7 +131,7 @@ def trainings(output: str, how: str) -> set[str]:
 def test_a_run_on_kaggle_that_takes_two_kernels_ends_as_one_at_home_would(bench):
     command = ["-S", "loss=combined", "--variants", "unet"]
     bench.runs_for_real(out_of_time)
-    assert "was stopped before all was trained; what is finished is kept" in bench.fails(*command)
+    assert "stopped after 11.3 hours; what is finished is kept" in bench.fails(*command)
     (first,) = bench.server.kernels.values()
     sent = first.request
     assert sent["machineShape"] == "NvidiaTeslaT4" and sent["isPrivate"] and sent["enableInternet"]
@@ -148,7 +148,7 @@ def test_a_run_on_kaggle_that_takes_two_kernels_ends_as_one_at_home_would(bench)
     log = "\n".join(second.log)
     assert second.request["kernelDataSources"] == [sent["slug"]]
     assert "going on from epoch" in log
-    assert f"sends commit {bench.commit()[:10]} to kaggle.com/code/{sent['slug']}-2, private\n" in shown
+    assert f"sends commit {bench.commit()[:10]} to kaggle.com/code/{sent['slug']}-2, private" in shown
     assert "GPU 3.2 of 30 h this week" in shown and "complete: " in shown, "the last lines of its log"
 
     assert trainings(shown, "is cached - skipping run") == {"train@unet"}
@@ -265,7 +265,7 @@ def test_a_kernel_that_failed_is_told_in_its_own_last_words_and_the_next_try_is_
     line = bench.fails()
     assert "failed (ERROR): error: this session has no GPU; verify your phone number; the same command" in line
     assert "failed (ERROR): error: this session" in bench.fails("--fetch") and len(bench.server.kernels) == 1
-    bench.ends("COMPLETE", state="failed", errors=["unet: the disk is full"])
+    bench.ends("COMPLETE", problem="unet: the disk is full")
     assert "the disk is full; what is finished is kept" in bench.fails()
     bench.ends("RUNNING")
     bench.call("--push-only")
@@ -308,7 +308,7 @@ def test_results_of_another_commit_are_not_taken(bench):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "[" * 100_000, "{}", json.dumps(FACTS | {"x": 1}), json.dumps(FACTS | {"state": []})]
+    "text", ["", "[]", "[" * 100_000, "{}", json.dumps(FACTS | {"x": 1}), json.dumps(FACTS | {"problem": []})]
 )
 def test_results_that_no_kernel_wrote_are_refused(tmp_path, text):
     with pytest.raises(UserError, match=r"results\.json is missing; name the folder"):
@@ -340,7 +340,7 @@ def test_what_is_sent_holds_the_commit_and_no_secret(bench):
     (root / "src/models/unet.py").write_text((root / "src/models/unet.py").read_text() + "# not committed\n")
     (root / "kaggle.json").write_text(SECRETS[0])
     shown = bench.call("--push-only", "-S", "loss=combined", "--variants", "unet")
-    assert "uncommitted changes stay here: src/models/unet.py" in shown
+    assert "uncommitted changes, which stay here: src/models/unet.py" in shown
     (there,) = bench.server.kernels.values()
     ((name, content),) = bench.server.datasets.items()
     assert there.request["datasetDataSources"] == [name]

@@ -9,14 +9,14 @@ import shutil
 import time
 from itertools import count
 from pathlib import Path
-from typing import NoReturn
 
 from src.errors import UserError, run_main
 from src.sources.kaggle import Params
+from tools.git import git
 from tools.kaggle_run import home, service
-from tools.kaggle_run.home import RESULTS
+from tools.kaggle_run.home import RESULTS, Incomplete
 from tools.kaggle_run.kernel import ARCHIVE
-from tools.kaggle_run.pack import Run, changed_files, committed_params, find_run, make_clone
+from tools.kaggle_run.pack import Run, committed_params, find_run, make_clone
 from tools.kaggle_run.service import ENDED, SHAPE, page
 
 LINES = 8  # of the log, at each look
@@ -75,22 +75,22 @@ def train_there(run: Run, push: bool, wait: bool) -> Path | None:
     one, and none that is there already. Without `push` it starts none, and does not wait for one that runs.
     """
     user = service.user_name()
-    names = (f"{user}/{run.name}{f'-{number}' if number > 1 else ''}" for number in count(1))
-    ended = ""
+    why: UserError | None = None  # the last of the kernels that have ended did not give all of the run
     earlier: list[str] = []  # the last of them that wrote something to go on from
-    for kernel in names:
+    for number in count(1):
+        kernel = f"{user}/{run.name}{f'-{number}' if number > 1 else ''}"
         word, _ = service.state(kernel)
         if word not in ENDED:
             break
-        if fetch_all(run, kernel):
-            return output(run, kernel)
-        ended, earlier = kernel, [kernel] if (output(run, kernel) / RESULTS).exists() else earlier
+        try:
+            return collect(run, kernel)
+        except Incomplete as error:
+            why = error
+            earlier = [kernel] if (output(run, kernel) / RESULTS).exists() else earlier
     if not push:
         if word:
             raise UserError(f"{page(kernel)} is {word.lower()}; the same command without --fetch waits for its results")
-        if ended:
-            explain(run, ended)
-        raise UserError(f"there is no kernel {page(kernel)} to fetch from; leave out --fetch to start it")
+        raise why or UserError(f"there is no kernel {page(kernel)} to fetch from; leave out --fetch to start it")
     if not word:
         start(run, kernel, earlier)
         run.write(done=False)
@@ -98,9 +98,7 @@ def train_there(run: Run, push: bool, wait: bool) -> Path | None:
         print(f"{page(kernel)} is {word.lower() or 'started'}; without --push-only this waits for it")
         return None
     watch(kernel)
-    if not fetch_all(run, kernel):
-        explain(run, kernel)
-    return output(run, kernel)
+    return collect(run, kernel)
 
 
 def output(run: Run, kernel: str) -> Path:
@@ -108,24 +106,17 @@ def output(run: Run, kernel: str) -> Path:
     return run.folder / "output" / kernel.split("/")[1]
 
 
-def fetch_all(run: Run, kernel: str) -> bool:
-    """Fetches what the kernel, which has ended, wrote, and says whether that is all of the run."""
+def collect(run: Run, kernel: str) -> Path:
+    """The folder with what the kernel, which has ended, wrote; raises Incomplete if that is not all of the run."""
     folder = output(run, kernel)
-    if not service.fetch(kernel, RESULTS, folder):
-        return False
-    results = home.read_results(folder)
-    return results.state == "complete" and not results.errors and service.fetch(kernel, ARCHIVE, folder)
-
-
-def explain(run: Run, kernel: str) -> NoReturn:
-    """Raises UserError that says why the kernel, which has ended, did not give all of the run."""
-    if (output(run, kernel) / RESULTS).exists():
-        home.check_results(run, home.read_results(output(run, kernel)), page(kernel))
-    word, failure = service.state(kernel)
-    lines = service.log(kernel)
+    if service.fetch(kernel, RESULTS, folder):
+        home.check_results(run, home.read_results(folder), page(kernel))
+        service.fetch(kernel, ARCHIVE, folder)
+        return folder
+    (word, failure), lines = service.state(kernel), service.log(kernel)
     errors = [line for line in lines if "error: " in line.lower()] or [" / ".join(lines[-3:])]
     reason = " ".join(filter(None, [failure, errors[-1]])) or "its log is empty"
-    raise UserError(f"{page(kernel)} failed ({word}): {reason[:600]}; the same command starts a new one")
+    raise Incomplete(f"{page(kernel)} failed ({word}): {reason[:600]}; the same command starts a new one")
 
 
 def start(run: Run, kernel: str, earlier: list[str]) -> None:
@@ -136,10 +127,10 @@ def start(run: Run, kernel: str, earlier: list[str]) -> None:
     inputs = {"competition_sources": [], "dataset_sources": [files], "kernel_sources": earlier}
     if params["source"] == "kaggle":
         inputs[f"{photos.kind}_sources"].append("/".join(photos.slug.split("/")[:2]))
-    dirty = f"; uncommitted changes stay here: {', '.join(changed_files())}" if changed_files() else ""
-    print(f"sends commit {run.commit[:10]} to {page(kernel)}, private{dirty}")
-    size = run.bundle.stat().st_size / 1e3
+    size, dirty = run.bundle.stat().st_size / 1e3, git("diff", "--name-only", "HEAD").replace("\n", ", ")
+    print(f"sends commit {run.commit[:10]} to {page(kernel)}, private")
     print(f"  files: {size:.0f} kB, in {run.project}; code and params, nothing else; to a private dataset")
+    print(f"  uncommitted changes, which stay here: {dirty or 'none'}")
     print(f"  params: {' '.join(f'-S {o}' for o in run.overrides) or 'those of the commit'}")
     print(f"  inputs: {', '.join(slug for slugs in inputs.values() for slug in slugs)}; machine: {SHAPE}", flush=True)
     service.push_dataset(files, run.bundle)

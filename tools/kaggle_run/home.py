@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from dvc.repo import Repo
@@ -16,20 +16,23 @@ from src.formats.raw import RAW
 from src.params import Section
 from src.sources.archive import unpack
 from tools.kaggle_run.kernel import ARCHIVE
-from tools.kaggle_run.pack import Run, changed_files
+from tools.kaggle_run.pack import Run
 
 RESULTS = "results.json"
 SHARED = ("download", "prepare")  # of dvc.lock: with these, a clone without photos needs none
 AGAIN = "what is finished is kept, and the same command goes on from there in a new kernel"
 
 
+class Incomplete(UserError):  # noqa: N818
+    """The results are not all of a run's."""
+
+
 class Results(Section):
-    """What a kernel says of its results."""
+    """What a kernel says of its results; `problem` is why they are not all of the run, empty if they are."""
 
     commit: str
     overrides: list[str]
-    state: Literal["complete", "stopped", "failed"]
-    errors: list[str]
+    problem: str
 
 
 def read_results(folder: Path) -> Results:
@@ -44,14 +47,12 @@ def read_results(folder: Path) -> Results:
 
 
 def check_results(run: Run, results: Results, where: str) -> None:
-    """Raises UserError if the results are those of another commit, or not all of a run's."""
+    """Raises UserError if the results are those of another commit, Incomplete if they are not all of the run's."""
     if results.commit != run.commit:
         theirs, ours = results.commit[:10], run.commit[:10]
         raise UserError(f"{where} belongs to commit {theirs}, but {ours} is checked out; git checkout {theirs}")
-    if results.errors:
-        raise UserError(f"{where}: {results.errors[-1]}; {AGAIN}")
-    if results.state != "complete":
-        raise UserError(f"{where} was {results.state} before all was trained; {AGAIN}")
+    if results.problem:
+        raise Incomplete(f"{where}: {results.problem}; {AGAIN}")
 
 
 def take_in(run: Run, folder: Path) -> None:
@@ -92,26 +93,21 @@ def finish(run: Run) -> None:
     params = [word for override in run.overrides for word in ("-S", override)]
     command = ["dvc", *(["exp", "run"] if params else ["repro"]), "--allow-missing", *params]
     shown = " ".join(command)
-    # An earlier try has left params.yaml as the run has it.
-    ours = yaml.safe_load(Path("params.yaml").read_text()) == run.params()
-    if changed := [path for path in changed_files() if path != "params.yaml" or not ours]:
-        raise UserError(f"all is fetched, but {changed[0]} differs from the commit; git stash, then {shown}")
     share_lock(run)
     print(shown, flush=True)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
-    training = ""
     for line in process.stdout or ():
         print(line, end="", flush=True)
-        if line.startswith("Running stage 'train@") and not training:
-            training = line.split("'")[1]
+        if line.startswith(("Running stage 'download'", "Running stage 'train@")):
             process.send_signal(signal.SIGINT)
-    if process.wait() and not training:
+            process.communicate()
+            stage = line.split("'")[1]
+            raise UserError(
+                f"{stage} is not among the results, since the photos here differ from Kaggle's, or a file of the "
+                "project does; dvc status names what changed"
+            )
+    if process.wait():
         raise UserError(f"all is fetched, but {shown} failed, for the reason above; mend that and run it again")
-    if training:
-        raise UserError(
-            f"{training} is not among the results, since the photos here differ from Kaggle's, or a file of the "
-            "project does; dvc status names what changed"
-        )
     print("report/index.html compares the variants; python -m tools.upload VARIANT hands one in")
 
 

@@ -1,8 +1,8 @@
 """What runs on Kaggle or Colab, in a clone of the project: trains, and writes what came of it to a folder.
 
 The script that `python -m tools.kaggle_run` sends, or docs/kaggle.ipynb, makes the clone and runs this file with the
-Settings as JSON. It uses the standard library alone, since the project's libraries are not there yet. Once there is
-anything to keep it ends with exit status 0, since Kaggle may drop what a failed run wrote.
+arguments of `main` as JSON. It uses the standard library alone, since the project's libraries are not there yet. Once
+there is anything to keep it ends with exit status 0, since Kaggle may drop what a failed run wrote.
 """
 
 import json
@@ -17,7 +17,6 @@ import time
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 ON_COLAB = "COLAB_RELEASE_TAG" in os.environ
 INPUT = Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input"))
@@ -32,15 +31,6 @@ CHECKPOINTS = PROJECT / ".dvc/cache/checkpoints"
 THEIRS = re.compile(r"(torch|torchvision|triton|nvidia-.*|cuda-.*)==")
 SAVE = 900.0  # seconds between two saves on Colab, which may end at any time
 START = time.monotonic()
-
-
-class Settings(NamedTuple):
-    """The commit, what `-S` says, whether a GPU is needed, and the hours to stop after, of the 12 that Kaggle gives."""
-
-    commit: str
-    overrides: list[str]
-    gpu: bool = True
-    hours: float = 11.3
 
 
 class Failed(Exception):  # noqa: N818  it is no fault of the code's
@@ -70,10 +60,10 @@ def run(*command: str, wrong: str = "dvc failed, see above") -> str:
 
 def gpus() -> list[str]:
     """Their names."""
-    with suppress(FileNotFoundError):
-        command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
-    return []
+    if not shutil.which("nvidia-smi"):
+        return []
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout.splitlines()
 
 
 def check_machine(gpu_needed: bool) -> None:
@@ -133,10 +123,10 @@ def shared_stages() -> list[str]:
     return [name for name in run("dvc", "stage", "list", "--name-only").split() if name != "download"]
 
 
-def train(hours: float) -> tuple[str, list[str]]:
+def train(hours: float) -> str:
     """Runs the pipeline, as many variants at a time as there are GPUs, and stops it in time, as by Ctrl-C.
 
-    Returns `complete`, `stopped` or `failed`, and the lines that say what failed.
+    Returns why not all of it was done, empty if it was.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "tools.jobs", str(len(gpus()) or os.cpu_count())],
@@ -163,12 +153,14 @@ def train(hours: float) -> tuple[str, list[str]]:
             process.send_signal(signal.SIGINT)
     reader.join()
     if process.returncode == 0:
-        return "complete", []
-    return ("stopped", []) if stopped else ("failed", errors)
+        return ""
+    return (
+        f"stopped after {hours:g} hours" if stopped else [*errors, "the training failed, for the reason in the log"][0]
+    )
 
 
 def pass_on(process: "subprocess.Popen[str]", errors: list[str]) -> None:
-    """Prints what `process` prints, and keeps what the lines that name an error say, with the variant that has it."""
+    """Prints what `process` prints, and adds what lines that name an error say, with the variant that has it."""
     for line in process.stdout or ():
         print(line, end="", flush=True)
         if found := re.match(r"(\w+: )?error: (.*)", line, re.IGNORECASE):
@@ -199,30 +191,24 @@ def copy_checkpoints(origin: Path, target: Path) -> None:
     fresh.rename(target)
 
 
-def keep(settings: Settings, state: str, errors: list[str]) -> None:
-    """Writes the results, and what they are, to OUTPUT; raises Failed if there are none."""
+def main(commit: str, overrides: list[str], gpu: bool = True, hours: float = 11.3) -> None:
+    """Everything, in order: `gpu` says whether one is needed, `hours` when to stop, of the 12 that Kaggle gives."""
+    problem = ""
     try:
+        check_machine(gpu)
+        install()
+        set_params(overrides)
+        restore()
+        problem = train(hours)
         push()
     except Failed as error:
-        raise Failed("; ".join([str(error), *errors[:1]])) from None
+        sys.exit(f"error: {'; '.join(filter(None, [str(error), problem]))}")
     if not ON_COLAB:
         shutil.make_archive(str(OUTPUT / ARCHIVE).removesuffix(".zip"), "zip", STORE)
-    facts = {"commit": settings.commit, "overrides": settings.overrides, "state": state, "errors": errors[-5:]}
+    facts = {"commit": commit, "overrides": overrides, "problem": problem}
     (OUTPUT / "results.json").write_text(json.dumps(facts, indent=2))
-    say(f"{state}: the results are in {OUTPUT}")
-
-
-def main(settings: Settings) -> None:
-    """Everything, in order."""
-    try:
-        check_machine(settings.gpu)
-        install()
-        set_params(settings.overrides)
-        restore()
-        keep(settings, *train(settings.hours))
-    except Failed as error:
-        sys.exit(f"error: {error}")
+    say(f"{problem or 'complete'}: the results are in {OUTPUT}")
 
 
 if __name__ == "__main__":
-    main(Settings(**json.loads(sys.argv[1])))
+    main(**json.loads(sys.argv[1]))

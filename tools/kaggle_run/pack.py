@@ -21,8 +21,6 @@ SENT = re.compile(
     r"(src|stages|tools)/([\w-]+/)*[\w-]+\.(py|html|css|js|md)"
     r"|(dvc|params)\.yaml|requirements\.txt|\.dvcignore|\.gitignore|\.dvc/\.gitignore"
 )
-MADE = ("dvc.lock", "metrics", "data/split.csv", "submissions")  # a run writes these; they may differ from the commit
-NOT_READ = ("docs", "tests", "benchmarks", ".github", ".ci")  # nor does a change in these matter to it
 SCRIPT = '''\
 """Sent by tools.kaggle_run: clones the files among its inputs and runs tools/kaggle_run/kernel.py of them."""
 import os, pathlib, runpy, subprocess, sys, tempfile
@@ -97,11 +95,6 @@ def find_run(overrides: list[str]) -> Run:
 def committed_params() -> dict[str, Any]:
     """params.yaml of the commit; that of the workspace may be left from an experiment."""
     return yaml.safe_load(git("show", "HEAD:./params.yaml"))
-
-
-def changed_files() -> list[str]:
-    """Tracked files that differ from the commit, other than those that a run writes or does not read."""
-    return git("diff", "--name-only", "HEAD", "--", ".", *(f":!{path}" for path in (*MADE, *NOT_READ))).splitlines()
 
 
 def make_clone(run: Run) -> None:

@@ -16,15 +16,13 @@ from kagglesdk.kernels.types.kernels_api_service import ApiListKernelSessionOutp
 
 from src.errors import UserError
 from src.sources.kaggle.client import call_kaggle, save
-from src.sources.kaggle.errors import Resource
 
 SHAPE = "NvidiaTeslaT4"  # two T4s; `enable_gpu` alone has given a P100, for which Kaggle's torch has no kernels
 ENDED = ("COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED")
 VERIFY = "Kaggle gives GPUs and internet to verified phone numbers alone: kaggle.com/settings"
 INTERVAL = 30.0  # seconds between two looks at a kernel
 READ_FOR = 10.0  # seconds that the log of a running kernel is followed in one go
-DATASET_PATIENCE = 600.0  # seconds until a new dataset can be used
-DATASET_INTERVAL = 5.0
+DATASET_INTERVAL, DATASET_LOOKS = 5.0, 120  # until a new dataset can be used
 T = TypeVar("T")
 
 
@@ -53,7 +51,7 @@ def push(kernel: str, script: str, inputs: dict[str, list[str]]) -> None:
 
     `inputs` are the `..._sources` of its metadata. Raises UserError with Kaggle's reason if it is turned down.
     """
-    about = {"id": kernel, "title": _title(kernel), "code_file": "kernel.py", "language": "python"}
+    about = {"id": kernel, "title": kernel.split("/")[1], "code_file": "kernel.py", "language": "python"}
     about |= {"kernel_type": "script", "machine_shape": SHAPE}
     switches = dict.fromkeys(("is_private", "enable_gpu", "enable_internet"), True)
 
@@ -82,17 +80,17 @@ def push_dataset(slug: str, file: Path) -> None:
     def attempt(api: Any) -> None:
         if _or_none(lambda: api.dataset_status(slug)) is None:
             with tempfile.TemporaryDirectory() as folder:
-                about = {"id": slug, "title": _title(slug), "licenses": [{"name": "other"}]}
+                about = {"id": slug, "title": slug.split("/")[1], "licenses": [{"name": "other"}]}
                 Path(folder, "dataset-metadata.json").write_text(json.dumps(about))
                 Path(folder, file.name).write_bytes(file.read_bytes())
                 answer = api.dataset_create_new(folder, public=False, quiet=True, convert_to_csv=False)
             if answer.error:
                 raise UserError(f"Kaggle does not take the dataset {slug}: {answer.error}")
-        start = time.monotonic()
-        while _or_none(lambda: api.dataset_status(slug)) != "ready":
-            if time.monotonic() - start > DATASET_PATIENCE:
-                raise UserError(f"the dataset {slug} is not ready yet; run the same command again later")
+        for _ in range(DATASET_LOOKS):
+            if _or_none(lambda: api.dataset_status(slug)) == "ready":
+                return
             time.sleep(DATASET_INTERVAL)
+        raise UserError(f"the dataset {slug} is not ready yet; run the same command again later")
 
     _ask(attempt, slug)
 
@@ -147,12 +145,8 @@ def fetch(kernel: str, name: str, folder: Path) -> bool:
 
 def _ask(call: Callable[[Any], T], slug: str = "USER/KERNEL") -> T:
     """What `call(api)` returns, after a few attempts if need be; `slug` is what it speaks of."""
-    refused = f"{VERIFY}; this kernel's page would be {page(slug)}"
-    return call_kaggle(call, Resource(slug, refused, f"Kaggle has no kernel {slug}; run the same command again"))
-
-
-def _title(slug: str) -> str:
-    return slug.split("/")[1].replace("-", " ")
+    missing = f"{page(slug)} is not there; the same command starts it"
+    return call_kaggle(call, {403: f"{VERIFY}; this kernel's page would be {page(slug)}", 404: missing})
 
 
 def _or_none(call: Callable[[], T]) -> T | None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 import requests
-from tqdm import tqdm
 
 from src.errors import UserError
 from src.formats import rle
@@ -29,18 +28,14 @@ def check_submission(path: Path, photos: pd.DataFrame, columns: Sequence[str]) -
     table = read_submission(path)
     if list(table.columns) != list(columns):
         raise UserError(f"{path}: its columns are {', '.join(table.columns)}, not {', '.join(columns)}; {again}")
-    if len(table) != len(photos):
-        raise UserError(f"{path}: {len(table)} rows for {len(photos)} test photos; {again}")
-    rows = zip(*(table[column] for column in columns), photos["file"], photos["height"], photos["width"], strict=True)
-    for line, (name, code, file, height, width) in enumerate(
-        tqdm(rows, "check", len(table), unit="photo", disable=None), start=2
-    ):
-        if name != file:
-            raise UserError(f"{path}: line {line} is {name}, but it is the turn of {file}; {again}")
+    names, codes = (list(table[column]) for column in columns)
+    if names != list(photos["file"]):
+        raise UserError(f"{path}: its rows are not the {len(photos)} test photos in their order; {again}")
+    for name, code, height, width in zip(names, codes, photos["height"], photos["width"], strict=True):
         try:
             rle.decode(code, height, width)
         except (ValueError, OverflowError) as error:
-            raise UserError(f"{path}: line {line}, {name}: {error}; {again}") from None
+            raise UserError(f"{path}: {name}: {error}; {again}") from None
 
 
 def hand_in(path: Path, message: str, params: Params, known_by: str) -> tuple[int, datetime | None]:
@@ -62,7 +57,7 @@ def hand_in(path: Path, message: str, params: Params, known_by: str) -> tuple[in
             raise requests.ConnectionError  # of which the client says no more
         return answer.ref, None
 
-    return call_kaggle(attempt, params.resource)
+    return call_kaggle(attempt, params.todo)
 
 
 def await_score(number: int, params: Params) -> Any:
@@ -78,4 +73,4 @@ def await_score(number: int, params: Params) -> Any:
                 return None
             time.sleep(INTERVAL)
 
-    return call_kaggle(watch, params.resource)
+    return call_kaggle(watch, params.todo)

@@ -19,7 +19,6 @@ from src.formats.raw import LAYOUT, TEST_MASKS, find_layout, list_raw
 from src.params import Section, Seed
 from src.sources.archive import NoRoomError, unpack
 from src.sources.kaggle.client import call_kaggle, save
-from src.sources.kaggle.errors import Resource
 
 
 class Params(Section):
@@ -42,11 +41,11 @@ class Params(Section):
         return f"kaggle.com/{self.kind}s/{self.slug}{'/rules' if self.kind == 'competition' else ''}"
 
     @property
-    def resource(self) -> Resource:
-        """What to say and do if Kaggle does not give it."""
+    def todo(self) -> dict[int, str]:
+        """What to do if Kaggle does not give it, by the HTTP status."""
         does = "join the competition and accept its rules" if self.kind == "competition" else "agree to its conditions"
-        missing = f"Kaggle has no {self.kind} {self.slug!r} (404): correct params.yaml: kaggle.{self.kind}"
-        return Resource(self.slug, f"{does} at {self.page}", missing)
+        missing = f"correct params.yaml: kaggle.{self.kind}: there is no {self.slug!r}"
+        return {403: f"{does} at {self.page}", 404: missing}
 
 
 def fetch(params: Params, scratch: Path) -> Path:
@@ -81,8 +80,7 @@ def mounted(params: Params) -> Path | None:
         if place.is_dir():
             return place
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
-        refused = params.resource.refused
-        raise UserError(f"{params.slug} is not among the inputs of this kernel: {refused}, and add it")
+        raise UserError(f"{params.slug} is not among the inputs of this kernel: {params.todo[403]}, and add it")
     return None
 
 
@@ -143,7 +141,7 @@ def download(params: Params) -> Path:
         request = api.competition_download_files if params.kind == "competition" else api.dataset_download_files
         request(params.slug, path=str(archive.parent), quiet=False)
 
-    call_kaggle(attempt, params.resource)
+    call_kaggle(attempt, params.todo)
     if not archive.exists():
         raise UserError(f"Kaggle did not send a zip file for {params.slug}; look at {params.page}")
     return archive
