@@ -2,8 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from src import sources
@@ -12,19 +10,6 @@ from src.files import remove_leftovers
 from src.formats.raw import RAW, RawFolder, find_layout, write_raw
 from src.params import Name, read_params
 from src.sources.archive import unpack
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A folder for this run alone; those of runs that were killed are removed."""
-    RAW.parent.mkdir(exist_ok=True)
-    remove_leftovers(RAW.parent, ".download-", "")
-    scratch = RAW.parent / f".download-{os.getpid()}"
-    scratch.mkdir()
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_photos(origin: Path, scratch: Path) -> RawFolder[Path]:
@@ -43,8 +28,13 @@ def main() -> None:
     source = read_params("source", Name)
     module = sources.find(source)
     params = read_params(source, module.Params)
-    with scratch_folder() as scratch:
+    scratch = RAW.parent / f".download-{os.getpid()}"  # a folder for this run alone
+    scratch.mkdir(parents=True)
+    remove_leftovers(RAW.parent, ".download-", "")  # of runs that were killed
+    try:
         raw = write_photos(module.fetch(params, scratch), scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     print(f"{RAW}: {len(raw.photos)} labelled photos, {len(raw.tests)} test photos")
 
 

@@ -37,15 +37,10 @@ class Failed(Exception):  # noqa: N818  it is no fault of the code's
     """One line for the person who reads the log."""
 
 
-def say(text: str) -> None:
-    """A line of the log, with the time since the start."""
-    print(f"[{time.strftime('%H:%M:%S', time.gmtime(time.monotonic() - START))}] {text}", flush=True)
-
-
 def environment() -> dict[str, str]:
     """The variables that the project's commands run with: this Python, and what was installed for it."""
     path = [str(LIBRARIES / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
-    own = {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", "KAGGLE_INPUT": str(INPUT)}
+    own = {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
     found = [str(LIBRARIES), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | own | {"PYTHONPATH": os.pathsep.join(found)}
 
@@ -70,7 +65,7 @@ def check_machine(gpu_needed: bool) -> None:
     """Raises Failed if there is no GPU where one is needed."""
     found = gpus()
     torch = metadata.version("torch") if any(metadata.distributions(name="torch")) else "missing"
-    say(f"Python {sys.version.split()[0]}, torch {torch}, GPUs: {', '.join(found) or 'none'}")
+    print(f"Python {sys.version.split()[0]}, torch {torch}, GPUs: {', '.join(found) or 'none'}", flush=True)
     if gpu_needed and not found:
         raise Failed("this session has no GPU; verify your phone number at kaggle.com/settings, and choose GPU T4 x2")
 
@@ -90,7 +85,7 @@ def install() -> None:
     """
     lines = (PROJECT / "requirements.txt").read_text().splitlines()
     missing = [line for line in lines if line[:1].isalnum() and not THEIRS.match(line) and not is_here(line)]
-    say(f"installing up to {len(missing)} packages")
+    print(f"installing up to {len(missing)} packages", flush=True)
     wanted = LIBRARIES.with_name("missing.txt")
     wanted.write_text("\n".join(missing))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -112,7 +107,7 @@ def restore() -> None:
     (PROJECT / "dvc.lock").unlink(missing_ok=True)
     run("dvc", "remote", "add", "--quiet", "--force", "--default", "results", str(REMOTE))
     if LOCK.exists():
-        say("going on from the results of an earlier session")
+        print("going on from the results of an earlier session", flush=True)
         shutil.copy(LOCK, PROJECT)
         copy_checkpoints(KEPT, CHECKPOINTS)
         run("dvc", "fetch", "--quiet", "--run-cache", *shared_stages())
@@ -149,7 +144,7 @@ def train(hours: float) -> str:
             saved = time.monotonic()
         if not stopped and time.monotonic() - START >= hours * 3600:
             stopped = True
-            say(f"{hours:g} hours are over: stopping; checkpoints are kept")
+            print(f"{hours:g} hours are over: stopping; checkpoints are kept", flush=True)
             process.send_signal(signal.SIGINT)
     reader.join()
     if process.returncode == 0:
@@ -207,7 +202,7 @@ def main(commit: str, overrides: list[str], gpu: bool = True, hours: float = 11.
         shutil.make_archive(str(OUTPUT / ARCHIVE).removesuffix(".zip"), "zip", STORE)
     facts = {"commit": commit, "overrides": overrides, "problem": problem}
     (OUTPUT / "results.json").write_text(json.dumps(facts, indent=2))
-    say(f"{problem or 'complete'}: the results are in {OUTPUT}")
+    print(f"{problem or 'complete'}: the results are in {OUTPUT}", flush=True)
 
 
 if __name__ == "__main__":
