@@ -118,14 +118,6 @@ class Bench:
         assert_no_secret(result.stdout + result.stderr)
         return result.stdout + result.stderr
 
-    def set(self, **changes: object) -> None:
-        """Params: `kind`, `competition` and so on of kaggle, others at the top level."""
-        path = self.root / "params.yaml"
-        params = yaml.safe_load(path.read_text())
-        for key, value in changes.items():
-            (params["kaggle"] if key in kaggle.Params.model_fields else params)[key] = value
-        path.write_text(yaml.safe_dump(params))
-
 
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Every file under `folder`, but for bytecode and what is on its way from or to Kaggle."""
@@ -181,10 +173,10 @@ def test_in_a_terminal_the_download_has_the_clients_own_bar(bench):
 
 
 def test_the_dataset_gets_a_seeded_test_part_whose_masks_are_kept(bench):
-    bench.set(kind="dataset")
+    bench.project.set(kaggle__kind="dataset")
     parts = {}
     for seed in (7, 7, 8):
-        bench.set(seed=seed)
+        bench.project.set(kaggle__seed=seed)
         assert "8 labelled photos, 2 test photos" in bench.works("download")
         files = raw_files(bench)
         tests = {name.rsplit("/")[-1] for name in files if name.startswith("test/images/")}
@@ -310,7 +302,7 @@ def test_a_refusal_or_a_fault(bench, how, details, says, attempts):
     ids=["truncated", "damaged", "bomb", "folders", "mask", "dataset's folders", "dataset's mask"],
 )
 def test_an_archive_that_cannot_be_trusted_or_has_another_layout(bench, kind, archive, says, kept):
-    bench.set(kind=kind)
+    bench.project.set(kaggle__kind=kind)
     bench.server.archives |= {SLUG: archive, DATASET: archive}
     bench.fails("download", says=says)
     assert bool(list((bench.root / ".cache/kaggle").rglob("*.zip"))) == kept, "to arrange it by hand, or after room"
@@ -534,13 +526,13 @@ def test_the_losses_behind_a_submission_are_those_of_the_trainings(ready, monkey
 @pytest.mark.parametrize(
     ("changes", "arguments", "says"),
     [
-        ({"kind": "dataset"}, (), ("kaggle.kind is dataset", "kind: competition")),
+        ({"kaggle__kind": "dataset"}, (), ("kaggle.kind is dataset", "kind: competition")),
         ({"source": "synthetic"}, (), ("source is synthetic",)),
         ({}, ("unett",), ("no variant 'unett'; choose from unet",)),
     ],
 )
 def test_there_is_nothing_to_upload_to(ready, changes, arguments, says):
-    ready.set(**changes)
+    ready.project.set(**changes)
     ready.fails("upload", *arguments, says=says)
     assert not ready.server.requests and not uploads(ready)
 
@@ -598,7 +590,7 @@ def test_uploads_at_the_same_time_lose_no_row_and_hand_in_nothing_twice(ready):
         metrics = (ready.root / "metrics/unet.json").read_text()
         (ready.root / f"metrics/{variant}.json").write_text(metrics)
         (ready.root / f"submissions/{variant}.csv").write_text(f"id,encoded_pixels\n9.png,{code}\n10.png,\n11.png,\n")
-    ready.set(variants=[variant for variant, _ in both])
+    ready.project.set(variants=[variant for variant, _ in both])
     write_lock(ready, *(variant for variant, _ in both))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda variant: ready.works("upload", variant), ["unet", "residual_unet"] * 2))

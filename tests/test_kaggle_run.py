@@ -196,6 +196,9 @@ def test_the_notebook_does_the_same_on_colab(bench):
     assert {path.name for path in drive.iterdir()} == {"checkpoints", "dvc.lock", "remote", "results.json"}
     shown = bench.call("--fetch", str(drive))
     assert trainings(shown, "is cached - skipping run") == {"train@unet"}
+    edited = bench.home.root / "src/models/unet.py"
+    edited.write_text(edited.read_text() + "# edited\n")
+    assert "train@unet is not among the results" in bench.fails("--fetch", str(drive)), "nothing is trained at home"
 
 
 # --- what Kaggle may answer
@@ -223,21 +226,15 @@ def test_a_kernel_that_kaggle_does_not_start(bench):
 
 
 @pytest.mark.slow
-def test_nothing_is_pushed_twice(bench):
-    bench.ends("RUNNING")
+def test_nothing_is_pushed_twice_waiting_can_be_interrupted_and_fetching_does_not_wait(bench):
+    assert "there is no kernel kaggle.com/code/tester/person-segmentation-" in bench.fails("--fetch")
+    bench.ends("RUNNING", "a line of the log")
     bench.server.fail("/SaveKernel", CUT, late=True, times=1)  # its answer is lost
     bench.call("--push-only")
     bench.server.fail("/GetKernelSessionStatus", CUT)
     assert "the connection to Kaggle failed, attempt 4" in bench.fails()
     bench.server.faults.clear()
     assert "is running; without --push-only" in bench.call("--push-only")
-    assert len(bench.server.kernels) == len(bench.server.seen("/SaveKernel")) == 1
-
-
-@pytest.mark.slow
-def test_waiting_can_be_interrupted_and_fetching_does_not_wait(bench):
-    assert "there is no kernel kaggle.com/code/tester/person-segmentation-" in bench.fails("--fetch")
-    bench.ends("RUNNING", "a line of the log")
     waiting = subprocess.Popen(
         ["python", "-m", "tools.kaggle_run"],
         cwd=bench.home.root,
@@ -254,6 +251,7 @@ def test_waiting_can_be_interrupted_and_fetching_does_not_wait(bench):
     assert waiting.stdout.read().strip().endswith("error: interrupted; start the same command again")
     assert waiting.wait() == 1
     assert "is running; the same command without --fetch waits for its results" in bench.fails("--fetch")
+    assert len(bench.server.seen("/SaveKernel")) == 1
     (there,) = bench.server.kernels.values()
     there.status, there.failure = "ERROR", "Your kernel ran out of memory."
     assert "failed (ERROR): Your kernel ran out of memory." in bench.fails("--fetch")

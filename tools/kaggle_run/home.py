@@ -4,9 +4,12 @@ import os
 import shutil
 import signal
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
@@ -99,8 +102,7 @@ def finish(run: Run) -> None:
     for line in process.stdout or ():
         print(line, end="", flush=True)
         if line.startswith(("Running stage 'download'", "Running stage 'train@")):
-            process.send_signal(signal.SIGINT)
-            process.communicate()
+            interrupt(process)
             stage = line.split("'")[1]
             raise UserError(
                 f"{stage} is not among the results, since the photos here differ from Kaggle's, or a file of the "
@@ -109,6 +111,16 @@ def finish(run: Run) -> None:
     if process.wait():
         raise UserError(f"all is fetched, but {shown} failed, for the reason above; mend that and run it again")
     print("report/index.html compares the variants; python -m tools.upload VARIANT hands one in")
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """Ends dvc and the stage that it runs, during which dvc itself ignores Ctrl-C."""
+    process.send_signal(signal.SIGINT)
+    while process.poll() is None:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.send_signal(signal.SIGINT)
+        time.sleep(0.2)
 
 
 def share_lock(run: Run) -> None:
