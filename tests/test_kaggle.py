@@ -263,7 +263,7 @@ def test_missing_or_wrong_credentials(bench, monkeypatch, wrong):
     ("how", "details", "says", "attempts"),
     [
         (403, {}, f"accept its rules at kaggle.com/competitions/{SLUG}/rules", 1),
-        (404, {}, f"(404); correct params.yaml: kaggle.competition: there is no '{SLUG}'", 1),
+        (404, {}, f"correct params.yaml: kaggle.competition: there is no '{SLUG}'", 1),
         (503, {"message": "busy"}, "a fault (503) (busy), attempt 4; run the same command again in 10 minutes", 4),
         (STALL, {}, "did not answer within 0.5 s, attempt 4", 4),
         (
