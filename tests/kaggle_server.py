@@ -134,7 +134,6 @@ class KaggleServer:
         self.on_push: Callable[[Kernel], None] = lambda _: None
         self.push_answer: dict[str, Any] = {}  # what a push is answered with beside the usual
         self.verdict: dict[str, Any] = {"status": "COMPLETE", "publicScore": "0.91234"}
-        self.upload_to = self.url  # where the client is sent with its file
         self.on_submission: Callable[[], None] = lambda: None
         self.released = threading.Event()  # ends every stall
 
@@ -225,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _StartSubmissionUpload(self, body: dict[str, Any]) -> None:  # noqa: N802
         token = f"blob-{len(self.kaggle.requests)}-{body.get('fileName') or body['name']}"
-        self._json({"token": token, "createUrl": f"{self.kaggle.upload_to}/blobs/{token}?signature={SIGNATURE}"})
+        self._json({"token": token, "createUrl": f"{self.kaggle.url}/blobs/{token}?signature={SIGNATURE}"})
 
     _StartBlobUpload = _StartSubmissionUpload
 

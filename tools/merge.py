@@ -4,7 +4,6 @@ Of each stage the side is taken whose code and params are those of the merge, an
 taken. `dvc repro` then runs what neither side has. It is the same in a rebase and in a cherry-pick.
 """
 
-import subprocess
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ import yaml
 
 from src.errors import UserError, run_main
 from src.files import replacing
+from tools.git import git
 from tools.jobs import status
 
 LOCK = Path("dvc.lock")
@@ -93,16 +93,6 @@ def inside(path: str, others: Any) -> bool:
 def write(lock: dict[str, Any]) -> None:
     with replacing(LOCK) as partial:
         partial.write_text(yaml.safe_dump(lock, sort_keys=False))
-
-
-def git(*arguments: str, check: bool = True) -> str:
-    try:
-        result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise UserError("git is not installed, or not on PATH") from None
-    if check and result.returncode:
-        raise UserError(f"git {arguments[0]} failed: {result.stderr.strip()}")
-    return result.stdout
 
 
 if __name__ == "__main__":

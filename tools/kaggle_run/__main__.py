@@ -7,23 +7,17 @@ trains nothing. Interrupted anywhere, the same command goes on.
 import argparse
 import shutil
 import time
+from itertools import count
 from pathlib import Path
-from typing import NoReturn
 
 from src.errors import UserError, run_main
 from src.sources.kaggle import Params
+from tools.git import git
 from tools.kaggle_run import home, service
-from tools.kaggle_run.home import RESULTS, Results
+from tools.kaggle_run.home import RESULTS, Incomplete
 from tools.kaggle_run.kernel import ARCHIVE
-from tools.kaggle_run.pack import (
-    Run,
-    changed_files,
-    committed_params,
-    find_run,
-    make_clone,
-    script,
-)
-from tools.kaggle_run.service import ENDED, SHAPE, Kernel
+from tools.kaggle_run.pack import Run, committed_params, find_run, make_clone
+from tools.kaggle_run.service import ENDED, SHAPE, page
 
 LINES = 8  # of the log, at each look
 
@@ -50,14 +44,14 @@ def main(*arguments: str) -> None:
         raise UserError(f"{options.fetch} says which params it was made with; leave -S and --variants out")
     run = find_run(results.overrides if results else all_overrides(options.set_param, options.variants))
     make_clone(run)
-    if not run.read().get("done"):
+    if not run.done:
         if folder and results:
             home.check_results(run, results, options.fetch)
-        elif found := train_there(run, push=options.fetch is None, wait=not options.push_only):
-            folder, results = found
         else:
+            folder = train_there(run, push=options.fetch is None, wait=not options.push_only)
+        if folder is None:
             return
-        home.take_in(run, folder, results)
+        home.take_in(run, folder)
         shutil.rmtree(run.folder / "output", ignore_errors=True)
         run.write(done=True)
     if not options.push_only:
@@ -74,107 +68,89 @@ def all_overrides(given: list[str], variants: list[str] | None) -> list[str]:
     return overrides
 
 
-def train_there(run: Run, push: bool, wait: bool) -> tuple[Path, Results] | None:
-    """The folder with what the run's last kernel wrote, and what that is; or None if it is not waited for.
+def train_there(run: Run, push: bool, wait: bool) -> Path | None:
+    """The folder with what the run's last kernel wrote; None if it is not waited for.
 
     A run may take several kernels, one after another, each of which goes on from the one before. This starts at most
     one, and none that is there already. Without `push` it starts none, and does not wait for one that runs.
     """
-    user = run.read().get("user") or service.user_name()
-    ended: list[Kernel] = []
-    earlier: list[str] = []
-    while True:
-        number = len(ended) + 1
-        kernel = Kernel(f"{user}/{run.name}{f'-{number}' if number > 1 else ''}")
-        word = service.status(kernel)
+    user = service.user_name()
+    why: UserError | None = None  # the last of the kernels that have ended did not give all of the run
+    earlier: list[str] = []  # the last of them that wrote something to go on from
+    for number in count(1):
+        kernel = f"{user}/{run.name}{f'-{number}' if number > 1 else ''}"
+        word, _ = service.state(kernel)
         if word not in ENDED:
             break
-        if found := results_of(run, kernel):
-            return found
-        ended.append(kernel)
-        earlier = [kernel.slug] if (part_folder(run, kernel) / RESULTS).exists() else earlier
+        try:
+            return collect(run, kernel)
+        except Incomplete as error:
+            why = error
+            earlier = [kernel] if (output(run, kernel) / RESULTS).exists() else earlier
     if not push:
         if word:
-            raise UserError(f"{kernel.page} is {word.lower()}; the same command without --fetch waits for its results")
-        if ended:
-            explain(run, ended[-1])
-        raise UserError(f"there is no kernel {kernel.page} to fetch from; leave out --fetch to start it")
-    if word is None:
+            raise UserError(f"{page(kernel)} is {word.lower()}; the same command without --fetch waits for its results")
+        raise why or UserError(f"there is no kernel {page(kernel)} to fetch from; leave out --fetch to start it")
+    if not word:
         start(run, kernel, earlier)
-        run.write(user=user)
+        run.write(done=False)
     if not wait:
-        print(f"{kernel.page} is {'started' if word is None else word.lower()}; without --push-only this waits for it")
+        print(f"{page(kernel)} is {word.lower() or 'started'}; without --push-only this waits for it")
         return None
     watch(kernel)
-    return results_of(run, kernel) or explain(run, kernel)
+    return collect(run, kernel)
 
 
-def part_folder(run: Run, kernel: Kernel) -> Path:
+def output(run: Run, kernel: str) -> Path:
     """Where what the kernel wrote is kept until all of the run is fetched."""
-    return run.folder / "output" / kernel.slug.split("/")[1]
+    return run.folder / "output" / kernel.split("/")[1]
 
 
-def results_of(run: Run, kernel: Kernel) -> tuple[Path, Results] | None:
-    """What the kernel, which has ended, wrote, if that is all of the run."""
-    folder = part_folder(run, kernel)
-    if not service.fetch(kernel, RESULTS, folder):
-        return None
-    results = home.read_results(folder)
-    if results.state != "complete" or results.errors:
-        return None
-    home.check_results(run, results, kernel.page)
-    if not home.is_whole(folder, results):
+def collect(run: Run, kernel: str) -> Path:
+    """The folder with what the kernel, which has ended, wrote; raises Incomplete if that is not all of the run."""
+    folder = output(run, kernel)
+    if service.fetch(kernel, RESULTS, folder):
+        home.check_results(run, home.read_results(folder), page(kernel))
         service.fetch(kernel, ARCHIVE, folder)
-    return folder, results
+        return folder
+    (word, failure), lines = service.state(kernel), service.log(kernel)
+    errors = [line for line in lines if "error: " in line.lower()] or [" / ".join(lines[-3:])]
+    reason = " ".join(filter(None, [failure, errors[-1]])) or "its log is empty"
+    raise Incomplete(f"{page(kernel)} failed ({word}): {reason[:600]}; the same command starts a new one")
 
 
-def explain(run: Run, kernel: Kernel) -> NoReturn:
-    """Raises UserError that says why the kernel, which has ended, did not give all of the run."""
-    folder = part_folder(run, kernel)
-    if (folder / RESULTS).exists():
-        home.check_results(run, home.read_results(folder), kernel.page)
-    state = service.look(kernel)
-    errors = [line for line in state.lines if "error: " in line.lower()] or [" / ".join(state.lines[-3:])]
-    reason = " ".join(filter(None, [state.failure, errors[-1]])) or "its log is empty"
-    raise UserError(f"{kernel.page} failed ({state.status}): {reason[:600]}; the same command starts a new one")
-
-
-def start(run: Run, kernel: Kernel, earlier: list[str]) -> None:
+def start(run: Run, kernel: str, earlier: list[str]) -> None:
     """Says what is sent, and starts the kernel."""
     params = run.params()
     photos = Params(**params["kaggle"])
-    inputs: dict[str, list[str]] = {"competition_sources": [], "dataset_sources": [], "kernel_sources": earlier}
+    files = f"{kernel.split('/', 1)[0]}/{run.name}-files"
+    inputs = {"competition_sources": [], "dataset_sources": [files], "kernel_sources": earlier}
     if params["source"] == "kaggle":
         inputs[f"{photos.kind}_sources"].append("/".join(photos.slug.split("/")[:2]))
-    dirty = f"; uncommitted changes stay here: {', '.join(changed_files())}" if changed_files() else ""
-    print(f"sends commit {run.commit[:10]} to {kernel.page}, private{dirty}")
-    print(f"  files: {run.bundle.stat().st_size / 1e3:.0f} kB, in {run.project}; code and params, nothing else")
+    size, dirty = run.bundle.stat().st_size / 1e3, git("diff", "--name-only", "HEAD").replace("\n", ", ")
+    print(f"sends commit {run.commit[:10]} to {page(kernel)}, private")
+    print(f"  files: {size:.0f} kB, in {run.project}; code and params, nothing else; to a private dataset")
+    print(f"  uncommitted changes, which stay here: {dirty or 'none'}")
     print(f"  params: {' '.join(f'-S {o}' for o in run.overrides) or 'those of the commit'}")
-    print(f"  inputs: {', '.join(slug for slugs in inputs.values() for slug in slugs) or 'none'}; machine: {SHAPE}")
-    text = script(run, bundled=True)
-    if len(text) > service.LONGEST_SCRIPT:
-        dataset = f"{kernel.slug.split('/')[0]}/{run.name}-files"
-        print(f"  too much for a script: the files go to the private dataset kaggle.com/datasets/{dataset}")
-        service.push_dataset(dataset, run.bundle)
-        inputs["dataset_sources"].append(dataset)
-        text = script(run, bundled=False)
-    service.push(kernel, text, inputs)
+    print(f"  inputs: {', '.join(slug for slugs in inputs.values() for slug in slugs)}; machine: {SHAPE}", flush=True)
+    service.push_dataset(files, run.bundle)
+    service.push(kernel, run.script(), inputs)
 
 
-def watch(kernel: Kernel) -> None:
+def watch(kernel: str) -> None:
     """Waits until the kernel has ended, with the last lines of its log."""
-    print(f"{kernel.page} runs; Ctrl-C stops the waiting, not the kernel", flush=True)
-    shown, word = 0, ""
-    while word not in ENDED:
-        if word:
-            time.sleep(service.INTERVAL)
-        state = service.look(kernel)
-        for line in state.lines[shown:][-LINES:]:
+    print(f"{page(kernel)} runs; Ctrl-C stops the waiting, not the kernel", flush=True)
+    shown, before = 0, ""
+    while True:
+        (word, _), lines = service.state(kernel), service.log(kernel)
+        for line in lines[shown:][-LINES:]:
             print(f"  {line}", flush=True)
-        shown = max(shown, len(state.lines))
-        if state.status != word:
-            word = state.status
+        if word != before:
             print(", ".join(filter(None, [word.lower(), service.gpu_hours()])), flush=True)
+        if word in (*ENDED, ""):
+            return
+        shown, before = max(shown, len(lines)), word
+        time.sleep(service.INTERVAL)
 
 
 if __name__ == "__main__":

@@ -1,38 +1,41 @@
 """At home again: the results of a run go into DVC's cache, and the pipeline is run with them, which trains nothing."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
+import psutil
 import yaml
 from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
-from pydantic import Field
 
 from src.errors import UserError
 from src.formats.raw import RAW
-from src.params import Section, check_value
-from src.sources.archive import check_room, unpack
+from src.params import Section
+from src.sources.archive import unpack
 from tools.kaggle_run.kernel import ARCHIVE
-from tools.kaggle_run.pack import Run, changed_files
+from tools.kaggle_run.pack import Run
 
 RESULTS = "results.json"
 SHARED = ("download", "prepare")  # of dvc.lock: with these, a clone without photos needs none
 AGAIN = "what is finished is kept, and the same command goes on from there in a new kernel"
 
 
-class Results(Section):
-    """What a kernel says of its results; `size`, in bytes, is that of ARCHIVE, and 0 if it wrote a folder instead."""
+class Incomplete(UserError):  # noqa: N818
+    """The results are not all of a run's."""
 
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+class Results(Section):
+    """What a kernel says of its results; `problem` is why they are not all of the run, empty if they are."""
+
+    commit: str
     overrides: list[str]
-    state: Literal["complete", "stopped", "failed"]
-    errors: list[str]
-    size: Annotated[int, Field(ge=0)]
+    problem: str
 
 
 def read_results(folder: Path) -> Results:
@@ -41,40 +44,25 @@ def read_results(folder: Path) -> Results:
     if not path.is_file():
         raise UserError(f"{path} is missing; name the folder with what the kernel or the notebook wrote")
     try:
-        facts = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        facts = None
-    try:
-        return check_value("", facts, Results, path)
-    except UserError as error:
-        raise UserError(f"{error}; it is not what a kernel wrote: get it again") from None
+        return Results.model_validate_json(path.read_bytes())
+    except ValueError:
+        raise UserError(f"{path} is not what a kernel wrote; get it again") from None
 
 
 def check_results(run: Run, results: Results, where: str) -> None:
-    """Raises UserError if the results are those of another commit, or not all of a run's."""
+    """Raises UserError if the results are those of another commit, Incomplete if they are not all of the run's."""
     if results.commit != run.commit:
         theirs, ours = results.commit[:10], run.commit[:10]
         raise UserError(f"{where} belongs to commit {theirs}, but {ours} is checked out; git checkout {theirs}")
-    if results.errors:
-        raise UserError(f"{where}: {' '.join(results.errors[-1].removeprefix('error: ').split())}; {AGAIN}")
-    if results.state != "complete":
-        raise UserError(f"{where} was {results.state} before all was trained; {AGAIN}")
+    if results.problem:
+        raise Incomplete(f"{where}: {results.problem}; {AGAIN}")
 
 
-def is_whole(folder: Path, results: Results) -> bool:
-    """Whether `folder` holds all of the archive that `results` speak of, if they do."""
-    path = folder / ARCHIVE
-    return not results.size or (path.is_file() and path.stat().st_size == results.size)
-
-
-def take_in(run: Run, folder: Path, results: Results) -> None:
-    """Fetches the results in `folder` into DVC's cache, its record of runs included."""
-    if not is_whole(folder, results):
-        raise UserError(f"{folder / ARCHIVE} is missing or not whole; get it again")
+def take_in(run: Run, folder: Path) -> None:
+    """Fetches the results in `folder`, or in its ARCHIVE, into DVC's cache, its record of runs included."""
     unpacked = run.folder / "results"
     shutil.rmtree(unpacked, ignore_errors=True)
-    check_room(run.folder, 2 * results.size, "what came from Kaggle: unpacked and in DVC's cache it")
-    origin = unpack(folder / ARCHIVE, unpacked) if results.size else folder
+    origin = unpack(folder / ARCHIVE, unpacked) if (folder / ARCHIVE).exists() else folder
     stages = read_lock(origin / "dvc.lock")
     shutil.copy(origin / "dvc.lock", run.project)
     with Repo() as repo:
@@ -92,15 +80,14 @@ def read_lock(path: Path) -> dict[str, Any]:
     try:
         stages = yaml.safe_load(path.read_bytes())["stages"]
         _ = [stages[name]["outs"] for name in SHARED]
-    except (OSError, KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError):
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
         raise UserError(f"{path} is missing, or not what DVC writes; get the results again") from None
     return stages
 
 
 def dvc(folder: Path, *arguments: str) -> None:
     """Runs dvc in `folder`; raises UserError if it fails."""
-    done = subprocess.run(["dvc", *arguments], cwd=folder, stdout=subprocess.DEVNULL, check=False)
-    if done.returncode:
+    if subprocess.run(["dvc", *arguments], cwd=folder, stdout=subprocess.DEVNULL, check=False).returncode:
         raise UserError(f"dvc {arguments[0]} failed, for the reason above; then run the same command again")
 
 
@@ -109,28 +96,31 @@ def finish(run: Run) -> None:
     params = [word for override in run.overrides for word in ("-S", override)]
     command = ["dvc", *(["exp", "run"] if params else ["repro"]), "--allow-missing", *params]
     shown = " ".join(command)
-    # An earlier try has left params.yaml as the run has it.
-    ours = yaml.safe_load(Path("params.yaml").read_text()) == run.params()
-    if changed := [path for path in changed_files() if path != "params.yaml" or not ours]:
-        raise UserError(f"all is fetched, but {changed[0]} differs from the commit; git stash, then {shown}")
     share_lock(run)
     print(shown, flush=True)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
-    training = ""
     for line in process.stdout or ():
         print(line, end="", flush=True)
-        if line.startswith("Running stage 'train@") and not training:
-            training = line.split("'")[1]
-            process.send_signal(signal.SIGINT)
-    failed = process.wait()
-    if training:
-        raise UserError(
-            f"{training} is not among the results, since the photos here differ from Kaggle's, or a file of the "
-            "project does; dvc status names what changed"
-        )
-    if failed:
+        if line.startswith(("Running stage 'download'", "Running stage 'train@")):
+            interrupt(process)
+            stage = line.split("'")[1]
+            raise UserError(
+                f"{stage} is not among the results, since the photos here differ from Kaggle's, or a file of the "
+                "project does; dvc status names what changed"
+            )
+    if process.wait():
         raise UserError(f"all is fetched, but {shown} failed, for the reason above; mend that and run it again")
     print("report/index.html compares the variants; python -m tools.upload VARIANT hands one in")
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """Ends dvc and the stage that it runs, during which dvc itself ignores Ctrl-C."""
+    process.send_signal(signal.SIGINT)
+    while process.poll() is None:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.send_signal(signal.SIGINT)
+        time.sleep(0.2)
 
 
 def share_lock(run: Run) -> None:

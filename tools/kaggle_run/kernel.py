@@ -1,8 +1,8 @@
 """What runs on Kaggle or Colab, in a clone of the project: trains, and writes what came of it to a folder.
 
 The script that `python -m tools.kaggle_run` sends, or docs/kaggle.ipynb, makes the clone and runs this file with the
-Settings as JSON. It uses the standard library alone, since the project's libraries are not there yet. Once there is
-anything to keep it ends with exit status 0, since Kaggle may drop what a failed run wrote.
+arguments of `main` as JSON. It uses the standard library alone, since the project's libraries are not there yet. Once
+there is anything to keep it ends with exit status 0, since Kaggle may drop what a failed run wrote.
 """
 
 import json
@@ -14,11 +14,9 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
 
 ON_COLAB = "COLAB_RELEASE_TAG" in os.environ
 INPUT = Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input"))
@@ -26,39 +24,23 @@ OUTPUT = Path("/content/drive/MyDrive/person-segmentation" if ON_COLAB else "/ka
 OUTPUT = Path(os.environ.get("KAGGLE_OUTPUT", OUTPUT))
 PROJECT = Path(__file__).resolve().parents[2]
 LIBRARIES = PROJECT.parent / "libraries"
-STORE = OUTPUT if ON_COLAB else PROJECT.parent  # Drive keeps a folder; Kaggle's output is a zip of it, made at the end
+STORE = OUTPUT if ON_COLAB else PROJECT.parent / "results"  # Drive keeps a folder; Kaggle's output is a zip of it
 REMOTE, KEPT, LOCK = STORE / "remote", STORE / "checkpoints", STORE / "dvc.lock"
 ARCHIVE = "person-segmentation-results.zip"
 CHECKPOINTS = PROJECT / ".dvc/cache/checkpoints"
 THEIRS = re.compile(r"(torch|torchvision|triton|nvidia-.*|cuda-.*)==")
-MOST = 19.5e9  # bytes; Kaggle keeps 20 GB
-HEARTBEAT = float(os.environ.get("KAGGLE_HEARTBEAT", "60"))  # seconds
 SAVE = 900.0  # seconds between two saves on Colab, which may end at any time
 START = time.monotonic()
-
-
-class Settings(NamedTuple):
-    """The commit, what `-S` says, whether a GPU is needed, and the hours to stop after, of the 12 that Kaggle gives."""
-
-    commit: str
-    overrides: list[str]
-    gpu: bool = True
-    hours: float = 11.3
 
 
 class Failed(Exception):  # noqa: N818  it is no fault of the code's
     """One line for the person who reads the log."""
 
 
-def say(text: str) -> None:
-    """A line of the log, with the time since the start."""
-    print(f"[{time.strftime('%H:%M:%S', time.gmtime(time.monotonic() - START))}] {text}", flush=True)
-
-
 def environment() -> dict[str, str]:
     """The variables that the project's commands run with: this Python, and what was installed for it."""
     path = [str(LIBRARIES / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
-    own = {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", "KAGGLE_INPUT": str(INPUT)}
+    own = {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
     found = [str(LIBRARIES), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | own | {"PYTHONPATH": os.pathsep.join(found)}
 
@@ -71,19 +53,19 @@ def run(*command: str, wrong: str = "dvc failed, see above") -> str:
     return done.stdout
 
 
-def gpus(query: str = "name") -> list[str]:
-    """A line for each GPU."""
-    with suppress(FileNotFoundError):
-        command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
-    return []
+def gpus() -> list[str]:
+    """Their names."""
+    if not shutil.which("nvidia-smi"):
+        return []
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout.splitlines()
 
 
 def check_machine(gpu_needed: bool) -> None:
     """Raises Failed if there is no GPU where one is needed."""
     found = gpus()
     torch = metadata.version("torch") if any(metadata.distributions(name="torch")) else "missing"
-    say(f"Python {sys.version.split()[0]}, torch {torch}, GPUs: {', '.join(found) or 'none'}")
+    print(f"Python {sys.version.split()[0]}, torch {torch}, GPUs: {', '.join(found) or 'none'}", flush=True)
     if gpu_needed and not found:
         raise Failed("this session has no GPU; verify your phone number at kaggle.com/settings, and choose GPU T4 x2")
 
@@ -103,7 +85,7 @@ def install() -> None:
     """
     lines = (PROJECT / "requirements.txt").read_text().splitlines()
     missing = [line for line in lines if line[:1].isalnum() and not THEIRS.match(line) and not is_here(line)]
-    say(f"installing up to {len(missing)} packages")
+    print(f"installing up to {len(missing)} packages", flush=True)
     wanted = LIBRARIES.with_name("missing.txt")
     wanted.write_text("\n".join(missing))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -121,12 +103,11 @@ def set_params(overrides: list[str]) -> None:
 def restore() -> None:
     """Brings back the results and checkpoints of an earlier session of this run; the commit's own dvc.lock goes."""
     for archive in [] if ON_COLAB else INPUT.rglob(ARCHIVE):
-        with zipfile.ZipFile(archive) as contents:
-            contents.extractall(STORE)
+        shutil.unpack_archive(archive, STORE)
     (PROJECT / "dvc.lock").unlink(missing_ok=True)
     run("dvc", "remote", "add", "--quiet", "--force", "--default", "results", str(REMOTE))
     if LOCK.exists():
-        say("going on from the results of an earlier session")
+        print("going on from the results of an earlier session", flush=True)
         shutil.copy(LOCK, PROJECT)
         copy_checkpoints(KEPT, CHECKPOINTS)
         run("dvc", "fetch", "--quiet", "--run-cache", *shared_stages())
@@ -137,10 +118,10 @@ def shared_stages() -> list[str]:
     return [name for name in run("dvc", "stage", "list", "--name-only").split() if name != "download"]
 
 
-def train(hours: float) -> tuple[str, list[str]]:
+def train(hours: float) -> str:
     """Runs the pipeline, as many variants at a time as there are GPUs, and stops it in time, as by Ctrl-C.
 
-    Returns `complete`, `stopped` or `failed`, and the lines that say what failed.
+    Returns why not all of it was done, empty if it was.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "tools.jobs", str(len(gpus()) or os.cpu_count())],
@@ -154,39 +135,31 @@ def train(hours: float) -> tuple[str, list[str]]:
     errors: list[str] = []
     reader = threading.Thread(target=pass_on, args=(process, errors))
     reader.start()
-    stopped, beat, saved = False, time.monotonic(), time.monotonic()
+    stopped, saved = False, time.monotonic()
     while process.poll() is None:
         time.sleep(0.5)
-        if time.monotonic() - beat >= HEARTBEAT:
-            beat = time.monotonic()
-            say(f"heartbeat: {state_of_things()}")
         if ON_COLAB and time.monotonic() - saved >= SAVE:
             with suppress(Failed):  # it has said why; there is another try
                 push()
             saved = time.monotonic()
         if not stopped and time.monotonic() - START >= hours * 3600:
             stopped = True
-            say(f"{hours:g} hours are over: stopping; checkpoints are kept")
+            print(f"{hours:g} hours are over: stopping; checkpoints are kept", flush=True)
             process.send_signal(signal.SIGINT)
     reader.join()
     if process.returncode == 0:
-        return "complete", []
-    return ("stopped", []) if stopped else ("failed", errors)
+        return ""
+    return (
+        f"stopped after {hours:g} hours" if stopped else [*errors, "the training failed, for the reason in the log"][0]
+    )
 
 
 def pass_on(process: "subprocess.Popen[str]", errors: list[str]) -> None:
-    """Prints what `process` prints, and keeps the lines that name an error."""
+    """Prints what `process` prints, and adds what lines that name an error say, with the variant that has it."""
     for line in process.stdout or ():
         print(line, end="", flush=True)
-        if re.match(r"(\w+: )?error: ", line, re.IGNORECASE):
-            errors.append(line.strip())
-
-
-def state_of_things() -> str:
-    """What is trained, how busy the GPUs are, and the room on the disk."""
-    models = sorted(path.stem for path in (PROJECT / "models").glob("*.safetensors"))
-    busy = "; ".join(gpus("index,utilization.gpu,memory.used")) or "no GPU"
-    return f"trained: {', '.join(models) or 'none yet'}; {busy}; {shutil.disk_usage(PROJECT).free / 1e9:.0f} GB free"
+        if found := re.match(r"(\w+: )?error: (.*)", line, re.IGNORECASE):
+            errors.append("".join(found.groups("")).strip())
 
 
 def push() -> None:
@@ -213,59 +186,24 @@ def copy_checkpoints(origin: Path, target: Path) -> None:
     fresh.rename(target)
 
 
-def keep(settings: Settings, state: str, errors: list[str]) -> None:
-    """Writes the results, and what they are, to OUTPUT; raises Failed if there are none."""
+def main(commit: str, overrides: list[str], gpu: bool = True, hours: float = 11.3) -> None:
+    """Everything, in order: `gpu` says whether one is needed, `hours` when to stop, of the 12 that Kaggle gives."""
+    problem = ""
     try:
+        check_machine(gpu)
+        install()
+        set_params(overrides)
+        restore()
+        problem = train(hours)
         push()
     except Failed as error:
-        why = [re.sub(r"(\w+: )?error: ", "", line, count=1, flags=re.IGNORECASE) for line in errors[:1]]
-        raise Failed("; ".join([str(error), *why])) from None
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    left_out = 0 if ON_COLAB else write_archive()
-    if left_out:
-        errors.append(
-            f"error: {left_out} files are left out, since Kaggle keeps {MOST / 1e9:g} GB; train fewer variants at a "
-            "time, with --variants"
-        )
-    size = 0 if ON_COLAB else (OUTPUT / ARCHIVE).stat().st_size
-    facts: dict[str, Any] = {"commit": settings.commit, "overrides": settings.overrides}
-    facts |= {"state": state, "errors": errors[-5:], "size": size}
+        sys.exit(f"error: {'; '.join(filter(None, [str(error), problem]))}")
+    if not ON_COLAB:
+        shutil.make_archive(str(OUTPUT / ARCHIVE).removesuffix(".zip"), "zip", STORE)
+    facts = {"commit": commit, "overrides": overrides, "problem": problem}
     (OUTPUT / "results.json").write_text(json.dumps(facts, indent=2))
-    say(f"{state}: {size / 1e9:.2f} GB are in {OUTPUT}")
-
-
-def write_archive() -> int:
-    """Packs the results, the smallest file first, until Kaggle keeps no more; returns how many files are left out.
-
-    What is needed least comes last: the photos as arrays, which home can make itself.
-    """
-    files = [path for folder in (KEPT, REMOTE) for path in folder.rglob("*") if path.is_file()]
-    files.sort(key=lambda path: (path.is_relative_to(REMOTE), path.stat().st_size))
-    room, left_out = min(MOST, shutil.disk_usage(OUTPUT).free), 0
-    with zipfile.ZipFile(OUTPUT / ARCHIVE, "w") as contents:  # stored: weights hardly shrink
-        for path in [LOCK, *files]:
-            room -= path.stat().st_size
-            if room < 0:
-                left_out += 1
-            else:
-                contents.write(path, path.relative_to(STORE))
-    return left_out
-
-
-def main(settings: Settings) -> None:
-    """Everything, in order."""
-    try:
-        check_machine(settings.gpu)
-        install()
-        set_params(settings.overrides)
-        restore()
-        state, errors = train(settings.hours)
-        keep(settings, state, errors)
-    except Failed as error:
-        sys.exit(f"error: {error}")
-    for line in errors:
-        say(line)
+    print(f"{problem or 'complete'}: the results are in {OUTPUT}", flush=True)
 
 
 if __name__ == "__main__":
-    main(Settings(**json.loads(sys.argv[1])))
+    main(**json.loads(sys.argv[1]))

@@ -1,80 +1,62 @@
-"""What is asked of Kaggle: to run a kernel, how it is, and what it wrote. Each call is tried a few times."""
+"""What is asked of Kaggle: to run a kernel, how it is, and what it wrote. Each call is tried a few times.
+
+A kernel is named as Kaggle does: OWNER/SLUG.
+"""
 
 import json
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import requests
 from kagglesdk.kernels.types.kernels_api_service import ApiListKernelSessionOutputRequest
 
 from src.errors import UserError
-from src.sources.archive import room_needed
 from src.sources.kaggle.client import call_kaggle, save
 
 SHAPE = "NvidiaTeslaT4"  # two T4s; `enable_gpu` alone has given a P100, for which Kaggle's torch has no kernels
 ENDED = ("COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED")
 VERIFY = "Kaggle gives GPUs and internet to verified phone numbers alone: kaggle.com/settings"
-ADVICE = {  # what to do, by a word of the reason why Kaggle does not start a kernel
-    "quota": "kaggle quota says when the week is over",
-    "session count": "wait for one of your other kernels, or cancel it at kaggle.com/code",
-    "": VERIFY,
-}
 INTERVAL = 30.0  # seconds between two looks at a kernel
-LONGEST_SCRIPT = 900_000  # characters
 READ_FOR = 10.0  # seconds that the log of a running kernel is followed in one go
-DATASET_PATIENCE = 600.0  # seconds until a new dataset can be used
-DATASET_INTERVAL = 5.0
+DATASET_INTERVAL, DATASET_LOOKS = 5.0, 120  # until a new dataset can be used
+T = TypeVar("T")
 
 
-class Kernel(NamedTuple):
-    """A kernel, OWNER/SLUG, as `call_kaggle` wants what it speaks of."""
-
-    slug: str
-
-    @property
-    def page(self) -> str:
-        return f"kaggle.com/code/{self.slug}"
-
-    @property
-    def refused(self) -> str:
-        return f"{VERIFY}; this kernel's page would be {self.page}"
-
-    @property
-    def missing(self) -> str:
-        return f"Kaggle has no kernel {self.slug}; run the same command again to start it"
-
-
-class State(NamedTuple):
-    """How a kernel is: Kaggle's word for it, why it failed, and its log so far."""
-
-    status: str
-    failure: str
-    lines: list[str]
+def page(kernel: str) -> str:
+    """Where a person looks at it."""
+    return f"kaggle.com/code/{kernel}"
 
 
 def user_name() -> str:
     """Whose credentials these are."""
-    return call_kaggle(lambda api: api.config_values["username"], Kernel("USER/KERNEL"))
+    return _ask(lambda api: api.config_values["username"])
 
 
-def status(kernel: Kernel) -> str | None:
-    """Kaggle's word for how the kernel is, or None if there is none of that name."""
-    return call_kaggle(lambda api: (found := _session(api, kernel)) and found.status.name, kernel)
+def state(kernel: str) -> tuple[str, str]:
+    """Kaggle's word for how the kernel is, empty if there is none of that name, and why it failed."""
+
+    def attempt(api: Any) -> tuple[str, str]:
+        session = _or_none(lambda: api.kernels_status(kernel))
+        return (session.status.name, session.failure_message or "") if session else ("", "")
+
+    return _ask(attempt, kernel)
 
 
-def push(kernel: Kernel, script: str, inputs: dict[str, list[str]]) -> None:
+def push(kernel: str, script: str, inputs: dict[str, list[str]]) -> None:
     """Starts the kernel, unless it is there already: the answer to an earlier attempt may have been lost.
 
     `inputs` are the `..._sources` of its metadata. Raises UserError with Kaggle's reason if it is turned down.
     """
-    about = {"id": kernel.slug, "title": _title(kernel.slug), "code_file": "kernel.py", "language": "python"}
+    about = {"id": kernel, "title": kernel.split("/")[1], "code_file": "kernel.py", "language": "python"}
     about |= {"kernel_type": "script", "machine_shape": SHAPE}
     switches = dict.fromkeys(("is_private", "enable_gpu", "enable_internet"), True)
 
     def attempt(api: Any) -> None:
-        if _session(api, kernel):
+        if _or_none(lambda: api.kernels_status(kernel)):
             return
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "kernel-metadata.json").write_text(json.dumps(about | switches | inputs))
@@ -82,15 +64,14 @@ def push(kernel: Kernel, script: str, inputs: dict[str, list[str]]) -> None:
             answer = api.kernels_push(folder)
         if answer.error:
             reason = " ".join(answer.error.split())[:200]
-            advice = next(advice for word, advice in ADVICE.items() if word in reason.lower())
-            raise UserError(f"Kaggle does not start the kernel ({reason}); {advice}; then run the same command again")
+            raise UserError(f"Kaggle does not start the kernel: {reason}; mend that and run the same command again")
         if not_found := [*(answer.invalid_competition_sources or []), *(answer.invalid_dataset_sources or [])]:
             raise UserError(
-                f"Kaggle started {kernel.page} without {not_found[0]}, since you may not use it: accept its rules or "
+                f"Kaggle started {page(kernel)} without {not_found[0]}, since you may not use it: accept its rules or "
                 "conditions on its page, cancel that kernel, and run the same command again"
             )
 
-    call_kaggle(attempt, kernel)
+    _ask(attempt, kernel)
 
 
 def push_dataset(slug: str, file: Path) -> None:
@@ -99,83 +80,76 @@ def push_dataset(slug: str, file: Path) -> None:
     def attempt(api: Any) -> None:
         if _or_none(lambda: api.dataset_status(slug)) is None:
             with tempfile.TemporaryDirectory() as folder:
-                about = {"id": slug, "title": _title(slug), "licenses": [{"name": "other"}]}
+                about = {"id": slug, "title": slug.split("/")[1], "licenses": [{"name": "other"}]}
                 Path(folder, "dataset-metadata.json").write_text(json.dumps(about))
                 Path(folder, file.name).write_bytes(file.read_bytes())
                 answer = api.dataset_create_new(folder, public=False, quiet=True, convert_to_csv=False)
             if answer.error:
-                raise UserError(
-                    f"Kaggle does not take the dataset {slug} ({answer.error}); look at kaggle.com/datasets"
-                )
-        start = time.monotonic()
-        while _or_none(lambda: api.dataset_status(slug)) != "ready":
-            if time.monotonic() - start > DATASET_PATIENCE:
-                raise UserError(f"the dataset {slug} is not ready yet; run the same command again later")
+                raise UserError(f"Kaggle does not take the dataset {slug}: {answer.error}")
+        for _ in range(DATASET_LOOKS):
+            if _or_none(lambda: api.dataset_status(slug)) == "ready":
+                return
             time.sleep(DATASET_INTERVAL)
+        raise UserError(f"the dataset {slug} is not ready yet; run the same command again later")
 
-    call_kaggle(attempt, Kernel(slug))
+    _ask(attempt, slug)
 
 
-def look(kernel: Kernel) -> State:
-    """How the kernel is; its log is left empty where Kaggle does not give it."""
+def log(kernel: str) -> list[str]:
+    """The lines that the kernel has printed so far, of a running one within READ_FOR seconds; empty if it fails."""
+    printed: list[str] = []
 
-    def attempt(api: Any) -> State:
-        session = _session(api, kernel)
-        if session is None:
-            raise UserError(kernel.missing)
-        word = session.status.name
-        lines = [line for text in _log(api, kernel, word) for line in text.splitlines() if line.strip()]
-        return State(word, session.failure_message, lines)
+    def attempt(api: Any) -> None:
+        end = time.monotonic() + READ_FOR
+        with suppress(requests.RequestException, ValueError):  # it is for the eye alone
+            for event in api.kernels_logs_stream(kernel):
+                printed.append(str(event.get("data") or ""))
+                if time.monotonic() > end:
+                    break
 
-    return call_kaggle(attempt, kernel)
+    _ask(attempt, kernel)
+    return [line for line in "".join(printed).splitlines() if line.strip()]
 
 
 def gpu_hours() -> str:
     """The GPU hours of this week, used and allowed; empty if Kaggle does not say."""
 
     def attempt(api: Any) -> str:
-        try:
+        with suppress(requests.RequestException, AttributeError, ValueError):
             quota = api.quota_view().gpu_quota
             used, allowed = (t.total_seconds() / 3600 for t in (quota.time_used, quota.total_time_allowed))
-        except (requests.RequestException, AttributeError, ValueError):
-            return ""
-        return f"GPU {used:.1f} of {allowed:.0f} h this week"
+            return f"GPU {used:.1f} of {allowed:.0f} h this week"
+        return ""
 
-    return call_kaggle(attempt, Kernel("USER/KERNEL"))
+    return _ask(attempt)
 
 
-def fetch(kernel: Kernel, name: str, folder: Path) -> Path | None:
-    """The file `name` that the kernel wrote, or the rest of it, in `folder`; None if it wrote none of that name."""
-    path = folder / name
-    folder.mkdir(parents=True, exist_ok=True)
+def fetch(kernel: str, name: str, folder: Path) -> bool:
+    """Brings the file `name` that the kernel wrote, or the rest of it, to `folder`; False if it wrote none."""
 
-    def attempt(api: Any) -> Path | None:
+    def attempt(api: Any) -> bool:
         request = ApiListKernelSessionOutputRequest()
-        request.user_name, request.kernel_slug = kernel.slug.split("/")
+        request.user_name, request.kernel_slug = kernel.split("/")
         request.page_size = 200
         with api.build_kaggle_client() as client:
             files = client.kernels.kernels_api_client.list_kernel_session_output(request).files or []
-        for url in (file.url for file in files if file.file_name == name):
+        urls = [file.url for file in files if file.file_name == name]
+        for url in urls:
             with requests.get(url, stream=True) as response:  # call_kaggle sets the timeout
                 response.raise_for_status()
-                save(api, response, path)
-            return path
-        return None
+                save(api, response, folder / name)
+        return bool(urls)
 
-    with room_needed(folder):
-        return call_kaggle(attempt, kernel)
+    return _ask(attempt, kernel)
 
 
-def _title(slug: str) -> str:
-    return slug.split("/")[1].replace("-", " ")
+def _ask(call: Callable[[Any], T], slug: str = "USER/KERNEL") -> T:
+    """What `call(api)` returns, after a few attempts if need be; `slug` is what it speaks of."""
+    missing = f"{page(slug)} is not there; the same command starts it"
+    return call_kaggle(call, {403: f"{VERIFY}; this kernel's page would be {page(slug)}", 404: missing})
 
 
-def _session(api: Any, kernel: Kernel) -> Any:
-    """Kaggle's answer about the kernel's last session, or None if there is no such kernel."""
-    return _or_none(lambda: api.kernels_status(kernel.slug))
-
-
-def _or_none(call: Any) -> Any:
+def _or_none(call: Callable[[], T]) -> T | None:
     """What `call` returns; None where Kaggle says that there is nothing of that name, or nothing for this user."""
     try:
         return call()
@@ -185,19 +159,3 @@ def _or_none(call: Any) -> Any:
         if response is not None and response.status_code in (403, 404):
             return None
         raise (cause or error) from None
-
-
-def _log(api: Any, kernel: Kernel, word: str) -> list[str]:
-    """What the kernel has printed: of a running one what comes within READ_FOR seconds, and that is all so far."""
-    printed: list[str] = []
-    start = time.monotonic()
-    try:
-        if word in ENDED:
-            return [str(event["data"]) for event in json.loads(api.kernels_logs(kernel.slug) or "[]")]
-        for event in api.kernels_logs_stream(kernel.slug):
-            printed.append(str(event["data"]))
-            if time.monotonic() - start > READ_FOR:
-                break
-    except (requests.RequestException, ValueError, TypeError, KeyError):
-        pass  # it is for the eye alone
-    return printed

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
+import requests
 
 from src.errors import UserError
 from src.formats import rle
 from src.formats.submission import read_submission
 from src.sources.kaggle import Params
 from src.sources.kaggle.client import call_kaggle
-from src.sources.kaggle.errors import UploadCutError
 
 PATIENCE = 900.0  # seconds to wait for a score
 INTERVAL = 10.0  # seconds between two looks
@@ -29,39 +28,36 @@ def check_submission(path: Path, photos: pd.DataFrame, columns: Sequence[str]) -
     table = read_submission(path)
     if list(table.columns) != list(columns):
         raise UserError(f"{path}: its columns are {', '.join(table.columns)}, not {', '.join(columns)}; {again}")
-    if len(table) != len(photos):
-        raise UserError(f"{path}: {len(table)} rows for {len(photos)} test photos; {again}")
-    rows = zip(*(table[column] for column in columns), photos["file"], photos["height"], photos["width"], strict=True)
-    for line, (name, code, file, height, width) in enumerate(
-        tqdm(rows, "check", len(table), unit="photo", disable=None), start=2
-    ):
-        if name != file:
-            raise UserError(f"{path}: line {line} is {name}, but it is the turn of {file}; {again}")
+    names, codes = (list(table[column]) for column in columns)
+    if names != list(photos["file"]):
+        raise UserError(f"{path}: its rows are not the {len(photos)} test photos in their order; {again}")
+    for name, code, height, width in zip(names, codes, photos["height"], photos["width"], strict=True):
         try:
             rle.decode(code, height, width)
         except (ValueError, OverflowError) as error:
-            raise UserError(f"{path}: line {line}, {name}: {error}; {again}") from None
+            raise UserError(f"{path}: {name}: {error}; {again}") from None
 
 
-def hand_in(path: Path, message: str, params: Params, known_by: str = "") -> tuple[int, datetime | None]:
+def hand_in(path: Path, message: str, params: Params, known_by: str) -> tuple[int, datetime | None]:
     """Submits `path` to the competition; returns Kaggle's number of it, and the time if that was done before.
 
-    It was if the message of one that Kaggle did not turn down holds `known_by`. An attempt whose answer was lost may
-    have counted, so each one first looks for its own name and message, too. Raises UserError that says what to do.
+    It was if the message of one that Kaggle did not turn down holds `known_by`, a part of `message`. An attempt whose
+    answer was lost may have counted, so each one looks first. Raises UserError that says what to do.
     """
+    sent = False
 
     def attempt(api: Any) -> tuple[int, datetime | None]:
+        nonlocal sent
         for submission in api.competition_submissions(params.slug, page_size=LISTED):
-            if (submission.file_name, submission.description) == (path.name, message):
-                return submission.ref, None
-            if known_by and known_by in (submission.description or "") and submission.status.name != "ERROR":
-                return submission.ref, submission.date
+            if known_by in (submission.description or "") and submission.status.name != "ERROR":
+                return submission.ref, None if sent else submission.date
+        sent = True
         answer = api.competition_submit(str(path), message, params.slug, quiet=False)
         if answer.message == api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
-            raise UploadCutError
+            raise requests.ConnectionError  # of which the client says no more
         return answer.ref, None
 
-    return call_kaggle(attempt, params)
+    return call_kaggle(attempt, params.todo)
 
 
 def await_score(number: int, params: Params) -> Any:
@@ -77,4 +73,4 @@ def await_score(number: int, params: Params) -> Any:
                 return None
             time.sleep(INTERVAL)
 
-    return call_kaggle(watch, params)
+    return call_kaggle(watch, params.todo)

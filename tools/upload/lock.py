@@ -24,25 +24,23 @@ def loss_behind(variant: str) -> str:
     try:
         stages: Stages = yaml.safe_load(LOCK.read_text())["stages"]
         made = _files(stages.get(f"submit@{variant}") or stages[f"ensemble@{variant}"])
-        losses = _losses(variant, stages)
+        losses = _losses(variant, stages, again)
     except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
         raise UserError(f"{LOCK} does not say how {SUBMISSIONS / variant}.csv was made; {again}") from None
     for path, md5 in made.items():
         if path.startswith(RESULTS) and Path(path).is_file() and md5_of(Path(path)) != md5:
             raise UserError(f"{path} is not the file that {LOCK} belongs to; {again}")
-    if None in losses:
-        raise UserError(f"a model of {variant} was trained again after the submission was made; {again}")
-    return "+".join(sorted(filter(None, losses)))
+    return "+".join(sorted(losses))
 
 
-def _losses(variant: str, stages: Stages) -> set[str | None]:
-    """The loss of `variant`, or of an ensemble's members; None among them for one that has not predicted since."""
+def _losses(variant: str, stages: Stages, again: str) -> set[str]:
     if (ensemble := stages.get(f"ensemble@{variant}")) is not None:
-        members = ensemble["params"]["params.yaml"][f"ensembles.{variant}"]
-        return {loss for member in set(members) for loss in _losses(member, stages)}
+        members = set(ensemble["params"]["params.yaml"][f"ensembles.{variant}"])
+        return set().union(*(_losses(member, stages, again) for member in members))
     model, train = f"models/{variant}.safetensors", stages[f"train@{variant}"]
-    used = _files(stages[f"predict@{variant}"])[model]
-    return {train["params"]["params.yaml"]["loss"] if _files(train)[model] == used else None}
+    if _files(train)[model] != _files(stages[f"predict@{variant}"])[model]:
+        raise UserError(f"{model} was trained again after the submission was made; {again}")
+    return {train["params"]["params.yaml"]["loss"]}
 
 
 def _files(stage: dict[str, Any]) -> dict[str, str]:
@@ -52,5 +50,4 @@ def _files(stage: dict[str, Any]) -> dict[str, str]:
 
 def md5_of(path: Path) -> str:
     """The hash of a file, as DVC writes it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

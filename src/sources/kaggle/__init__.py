@@ -17,10 +17,8 @@ from pydantic import Field
 from src.errors import UserError
 from src.formats.raw import LAYOUT, TEST_MASKS, find_layout, list_raw
 from src.params import Section, Seed
-from src.sources.archive import NoRoomError, room_needed, unpack
+from src.sources.archive import NoRoomError, unpack
 from src.sources.kaggle.client import call_kaggle, save
-
-NOT_NEEDED = frozenset({"collage", "__MACOSX"})
 
 
 class Params(Section):
@@ -40,66 +38,61 @@ class Params(Section):
     @property
     def page(self) -> str:
         """Where a person agrees to the conditions of using it."""
-        if self.kind == "competition":
-            return f"kaggle.com/competitions/{self.slug}/rules"
-        return f"kaggle.com/datasets/{self.slug}"
+        return f"kaggle.com/{self.kind}s/{self.slug}{'/rules' if self.kind == 'competition' else ''}"
 
     @property
-    def refused(self) -> str:
-        """What to do if Kaggle does not give it to this user."""
+    def todo(self) -> dict[int, str]:
+        """What to do if Kaggle does not give it, by the HTTP status."""
         does = "join the competition and accept its rules" if self.kind == "competition" else "agree to its conditions"
-        return f"{does} at {self.page}"
-
-    @property
-    def missing(self) -> str:
-        """What to say and do if Kaggle does not have it."""
-        return f"Kaggle has no {self.kind} {self.slug!r} (404): correct params.yaml: kaggle.{self.kind}"
+        missing = f"correct params.yaml: kaggle.{self.kind}: there is no {self.slug!r}"
+        return {403: f"{does} at {self.page}", 404: missing}
 
 
 def fetch(params: Params, scratch: Path) -> Path:
     """A folder in the competition's layout, under `scratch` or where Kaggle mounts it; raises UserError that says what
     to do if there is none.
     """
-    if (mount := mounted(params)).is_dir():
-        try:
-            return arranged(mount, scratch, params)
-        except UserError as error:
-            raise UserError(f"what Kaggle mounts for {params.slug} has changed: {error}") from None
-    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
-        raise UserError(f"{params.slug} is not among the inputs of this kernel: {params.refused}, and add it")
-    archive = download(params)
+    mount = mounted(params)
+    origin = mount or download(params)
+    folder = mount or unpack_or_remove(origin, scratch / "unpacked")
     try:
-        folder = unpack(archive, scratch / "unpacked", NOT_NEEDED)
+        root = find_layout(folder) if params.kind == "competition" else set_aside(folder, scratch / "divided", params)
+        list_raw(root)
+    except UserError as error:
+        # What it says to do is meant for a folder of the user's own.
+        problem = re.sub(rf"{re.escape(str(scratch))}/\w+/?", "", re.split("; |: add it", str(error))[0])
+        raise UserError(
+            f"what Kaggle holds under {params.slug} has changed: {problem}; unpack {origin} yourself, arrange it as "
+            "docs/kaggle.md says, and use it with source: local"
+        ) from None
+    if not mount:
+        shutil.rmtree(origin.parent)
+    return root
+
+
+def mounted(params: Params) -> Path | None:
+    """Where a kernel of Kaggle's finds what `params` name, in the new or the old place; None on other machines.
+
+    Raises UserError if it is not among the kernel's inputs.
+    """
+    root, name = Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input")), "/".join(params.slug.split("/")[:2])
+    for place in (root / f"{params.kind}s" / name, root / name.split("/")[-1]):
+        if place.is_dir():
+            return place
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        raise UserError(f"{params.slug} is not among the inputs of this kernel: {params.todo[403]}, and add it")
+    return None
+
+
+def unpack_or_remove(archive: Path, folder: Path) -> Path:
+    """The contents of `archive` in `folder`; an archive that is damaged is removed, so that it is downloaded afresh."""
+    try:
+        return unpack(archive, folder)
     except NoRoomError:
         raise
     except UserError as error:
         archive.unlink()
         raise UserError(f"{error}; it is removed, so run the same command again to download it afresh") from None
-    try:
-        root = arranged(folder, scratch, params)
-    except UserError as error:
-        # What it says to do is meant for a folder of the user's own.
-        problem = re.sub(rf"{re.escape(str(scratch))}/\w+/?", "", re.split("; |: add it", str(error))[0])
-        raise UserError(
-            f"what Kaggle holds under {params.slug} has changed: {problem}; unpack {archive} yourself, arrange it as "
-            "docs/kaggle.md says, and use it with source: local"
-        ) from None
-    shutil.rmtree(archive.parent)
-    return root
-
-
-def mounted(params: Params) -> Path:
-    """Where a kernel of Kaggle's finds what `params` name, in the old or the new place; elsewhere there is nothing."""
-    root, name = Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input")), "/".join(params.slug.split("/")[:2])
-    places = (root / f"{params.kind}s" / name, root / name.split("/")[-1])
-    return next((place for place in places if place.is_dir()), places[0])
-
-
-def arranged(folder: Path, scratch: Path, params: Params) -> Path:
-    """The photos in `folder` in the competition's layout; raises UserError for what does not fit."""
-    root = find_layout(folder) if params.kind == "competition" else set_aside(folder, scratch / "divided", params)
-    list_raw(root)
-    return root
 
 
 def set_aside(unpacked: Path, divided: Path, params: Params) -> Path:
@@ -138,21 +131,17 @@ def cache_folder() -> Path:
 
 def download(params: Params) -> Path:
     """The complete zip that `params` name, in the cache; raises UserError if it cannot be had, or the disk is full."""
-    folder = cache_folder() / params.kind / params.slug
-    folder.mkdir(parents=True, exist_ok=True)
-    name = params.competition if params.kind == "competition" else params.dataset.split("/")[1]
-    archive = folder / f"{name}.zip"  # the client's choice
-    with room_needed(folder):
-        call_kaggle(lambda api: _request_zip(api, params, archive), params)
+    archive = cache_folder() / params.kind / params.slug / f"{params.slug.split('/')[:2][-1]}.zip"
+    archive.parent.mkdir(parents=True, exist_ok=True)
+
+    def attempt(api: Any) -> None:
+        api.download_file = lambda response, outfile, client, quiet, resume: save(
+            api, response, Path(outfile), client, resume
+        )
+        request = api.competition_download_files if params.kind == "competition" else api.dataset_download_files
+        request(params.slug, path=str(archive.parent), quiet=False)
+
+    call_kaggle(attempt, params.todo)
     if not archive.exists():
         raise UserError(f"Kaggle did not send a zip file for {params.slug}; look at {params.page}")
     return archive
-
-
-def _request_zip(api: Any, params: Params, archive: Path) -> None:
-    """Downloads `archive`, or the rest of it."""
-    api.download_file = lambda response, outfile, client, quiet, resume: save(
-        api, response, Path(outfile), client, resume
-    )
-    request = api.competition_download_files if params.kind == "competition" else api.dataset_download_files
-    request(params.slug, path=str(archive.parent), quiet=False)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 import sys
 import time
@@ -16,20 +17,19 @@ from urllib3.util import Retry
 from src.errors import NO_ROOM, UserError
 from src.sources.archive import check_room
 from src.sources.kaggle import errors
-from src.sources.kaggle.errors import SIGN_IN, Resource
 
 PAUSES = (5.0, 20.0, 60.0)  # seconds before the second, third and last attempt
 LONGEST_PAUSE = 120.0  # seconds; when Kaggle asks for a longer one, it is the user who waits
 T = TypeVar("T")
 
 
-def call_kaggle(call: Callable[[Any], T], what: Resource) -> T:
+def call_kaggle(call: Callable[[Any], T], todo: dict[int, str]) -> T:
     """What `call(api)` returns, `api` being the client, signed in; a fault that may pass is tried again a few times.
 
-    Raises UserError that says what to do if it stays, OSError if the disk is full.
+    Raises UserError that says what to do if it stays, for an HTTP status as `todo` has it; OSError if the disk is full.
     """
     api: Any = None
-    for number, pause in enumerate((*PAUSES, None), start=1):
+    for number, pause in enumerate((*PAUSES, math.inf), start=1):
         try:
             with _careful():
                 api = api or _sign_in()
@@ -39,10 +39,11 @@ def call_kaggle(call: Callable[[Any], T], what: Resource) -> T:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise
-            wait = max(pause or 0, errors.asked_pause(error))
-            if pause is None or wait > LONGEST_PAUSE or not errors.may_pass(error):
-                raise UserError(errors.advice(error, what, number)) from None
-            print(f"{errors.fault(error)}; trying again in {wait:g} s", file=sys.stderr)
+            wrong = errors.fault(error)
+            wait = max(pause, wrong.pause)
+            if wait > LONGEST_PAUSE or not wrong.may_pass:
+                raise UserError(errors.advice(wrong, todo, number)) from None
+            print(f"{wrong.said}; trying again in {wait:g} s", file=sys.stderr)
             time.sleep(wait)
     raise AssertionError("the last attempt returns or raises")
 
@@ -92,17 +93,13 @@ def _sign_in() -> Any:
     """The client with whatever credentials it finds; raises UserError if there are none that work."""
     for name in ("VERBOSE", "VERBOSE_OUTPUT"):
         os.environ.pop(name, None)  # the client would print every request, credentials included
-    try:
-        from kaggle.api.kaggle_api_extended import KaggleApi  # noqa: PLC0415  importing it already signs in
-    except ImportError as error:
-        raise UserError(
-            f"Kaggle's client cannot be loaded ({error}); run make check, or install requirements.txt"
-        ) from None
+    from kaggle.api.kaggle_api_extended import KaggleApi  # noqa: PLC0415  importing it already signs in
 
     api = KaggleApi()
     try:
         api.authenticate()
-    except SystemExit:
-        # A token that Kaggle turns down counts as none here.
-        raise UserError(f"no Kaggle credentials that are valid: {SIGN_IN}, then run the same command again") from None
+    except SystemExit:  # also for a token that Kaggle turns down
+        raise UserError(
+            f"no Kaggle credentials that are valid: {errors.SIGN_IN}, then run the same command again"
+        ) from None
     return api

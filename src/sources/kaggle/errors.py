@@ -6,7 +6,7 @@ headers.
 
 import math
 import re
-from typing import Protocol
+from typing import NamedTuple
 
 import requests
 from urllib3.exceptions import HTTPError as BrokenOff
@@ -17,85 +17,57 @@ SIGN_IN = (
     "variable KAGGLE_API_TOKEN"
 )
 NETWORK = (requests.RequestException, BrokenOff, ConnectionError, TimeoutError)
+REFUSALS = {401: "did not accept your credentials", 404: "has nothing of that name", 429: "asks for a pause"}
 SECRET = re.compile(r"[^\s,;:'\"()]{24,}")  # every key, token and signed address is longer than what Kaggle has to say
 
 
-class Resource(Protocol):
-    """What a call to Kaggle is about: its name there, and what to say if Kaggle refuses it (403) or has none (404)."""
+class Fault(NamedTuple):
+    """What went wrong, in a few words of our own and those of Kaggle's reason; the HTTP status, 0 if there is none.
 
-    @property
-    def slug(self) -> str: ...
+    `may_pass`: the same request may work a little later. `pause`: the seconds that the server asks to wait before.
+    """
 
-    @property
-    def refused(self) -> str: ...
-
-    @property
-    def missing(self) -> str: ...
-
-
-class UploadCutError(Exception):
-    """The client could not hand over the file; it says so in its answer, without a reason."""
+    said: str
+    may_pass: bool
+    status: int = 0
+    pause: float = 0.0
 
 
-def status_of(error: Exception) -> int | None:
-    """The HTTP status behind `error`, if there is one."""
+def fault(error: Exception) -> Fault:
+    """What is behind `error`."""
     response = getattr(error, "response", None)
-    return None if response is None else response.status_code
-
-
-def may_pass(error: Exception) -> bool:
-    """Whether the same request may work a little later."""
-    status = status_of(error)
-    if status is None:
-        return isinstance(error, (*NETWORK, UploadCutError, ValueError))
-    # After a redirection it is not Kaggle that refuses, but its store, whose addresses expire.
-    return status in (408, 429) or status >= 500 or bool(error.response.history)  # type: ignore[attr-defined]
-
-
-def asked_pause(error: Exception) -> float:
-    """The seconds that the server asks to wait; 0 if it does not say."""
-    response = getattr(error, "response", None)
-    asked = "" if response is None else response.headers.get("Retry-After", "")
-    return float(asked) if asked.isdecimal() else 0.0
-
-
-def fault(error: Exception) -> str:
-    """What happened, in a few words of our own, and the reason that Kaggle gives."""
-    if status := status_of(error):
-        kind = "asks for a pause" if status == 429 else "has a fault" if status >= 500 else "refused the request"
-        return f"Kaggle {kind} ({status}){_said(error)}"
+    if response is not None:
+        status, asked = response.status_code, response.headers.get("Retry-After", "")
+        did = REFUSALS.get(status, "has a fault" if status >= 500 else "refused the request")
+        # After a redirection it is not Kaggle that refuses, but its store, whose addresses expire.
+        may_pass = status in (408, 429) or status >= 500 or bool(response.history)
+        pause = float(asked) if asked.isdecimal() else 0.0
+        return Fault(f"Kaggle {did} ({status}){_reason(response)}", may_pass, status, pause)
     if isinstance(error, NETWORK):
         late = "timed out" in str(error).lower()
-        return f"Kaggle did not answer within {TIMEOUT[1]:g} s" if late else "the connection to Kaggle failed"
-    if isinstance(error, UploadCutError):
-        return "the file could not be handed over to Kaggle"
+        said = f"Kaggle did not answer within {TIMEOUT[1]:g} s" if late else "the connection to Kaggle failed"
+        return Fault(said, may_pass=True)
     if isinstance(error, ValueError):
-        return "what arrived from Kaggle is not what it announced"
+        return Fault("what arrived from Kaggle is not what it announced", may_pass=True)
     where = f", {error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else ""
-    return f"Kaggle's client failed ({type(error).__name__}{where})"
+    return Fault(f"Kaggle's client failed ({type(error).__name__}{where})", may_pass=False)
 
 
-def advice(error: Exception, what: Resource, attempts: int) -> str:
-    """What happened and what to do next, in one line."""
-    status, again = status_of(error), "run the same command again"
-    if may_pass(error):
-        check = "" if status else "check the connection and "
-        later = f"in {math.ceil(asked_pause(error) / 60) or 10} minutes"
-        return f"{fault(error)}, attempt {attempts}; {check}{again} {later}: nothing is lost"
-    if status == 401:
-        return f"Kaggle did not accept your credentials (401): {SIGN_IN}, then {again}"
-    if status == 403:
-        return f"Kaggle does not give you {what.slug} (403): {what.refused}, then {again}{_said(error)}"
-    if status == 404:
-        return what.missing
-    return f"{fault(error)}; docs/kaggle.md says more; then {again}"
+def advice(wrong: Fault, todo: dict[int, str], attempts: int) -> str:
+    """What happened and what to do next, in one line; `todo` says it for a status."""
+    again = "run the same command again"
+    if wrong.may_pass:
+        check = "" if wrong.status else "check the connection and "
+        later = f"in {math.ceil(wrong.pause / 60) or 10} minutes"
+        return f"{wrong.said}, attempt {attempts}; {check}{again} {later}: nothing is lost"
+    return f"{wrong.said}; {({401: SIGN_IN} | todo).get(wrong.status, 'docs/kaggle.md says more')}; then {again}"
 
 
-def _said(error: Exception) -> str:
+def _reason(response: requests.Response) -> str:
     """The reason that Kaggle itself gives, as the end of a sentence, without credentials; empty if it gives none."""
     try:
-        reason = " ".join(str(error.response.json()["message"]).split())  # type: ignore[attr-defined]
-    except (AttributeError, ValueError, KeyError, TypeError):
+        reason = " ".join(str(response.json()["message"]).split())
+    except (ValueError, KeyError, TypeError):
         return ""
     reason = "".join(character for character in SECRET.sub("***", reason) if character.isprintable())
     return f" ({reason[:200]})" if reason else ""
