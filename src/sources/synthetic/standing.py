@@ -1,16 +1,16 @@
 """Puts a person into a picture: where they stand, what they sit on, their shadow, and what hides a part of them."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from src.sources.synthetic.basics import Array, Rng, Shape, ellipse, rect, turn
+from src.sources.synthetic.bags import BAGS
+from src.sources.synthetic.basics import Array, Rng, Shape, ellipse, pick, rect, turn
 from src.sources.synthetic.brush import Brush
 from src.sources.synthetic.figure import paint_person
 from src.sources.synthetic.layer import Layer, Light, ground_shadow
-from src.sources.synthetic.look import Look, draw_look
+from src.sources.synthetic.look import draw_look, wild_look
 from src.sources.synthetic.palette import CLOTHS, LEAVES, SURFACES, VIVID, tint
 from src.sources.synthetic.poses import draw_pose
 from src.sources.synthetic.skeleton import Person
@@ -37,23 +37,14 @@ def seat_under(brush: Brush, layer: Layer) -> None:
     layer.paint([brush.flat(top)], tone * np.float32(1.05))
 
 
-def stand_in(
-    rng: Rng,
-    light: Light,
-    place: Place,
-    picture: Array,
-    alpha: Array,
-    *,
-    dress: Callable[[Rng], Look] = draw_look,
-    carry: Callable[[Brush], None] = lambda _: None,
-) -> None:
+def stand_in(rng: Rng, light: Light, place: Place, picture: Array, alpha: Array, *, wild: bool = False) -> None:
     """Puts a person, its seat and shadows into the picture (S, S, 3) and into the alpha (S, S) of all persons.
 
-    `dress` draws who it is, `carry` paints what it holds.
+    `wild`: in any cloth, and a third of all people have a bag.
     """
     size = len(picture)
     pose, yaw = draw_pose(rng, low=not place.by_crown)
-    person = Person(dress(rng), pose, yaw, rng.uniform(2, 10), rng)
+    person = Person(wild_look(rng) if wild else draw_look(rng), pose, yaw, rng.uniform(2, 10), rng)
     spots = np.array(list(person.joints.values()))
     crown = person.joints["head"][1] + 0.54 * person.look.head
     x, y, unit = place.x * size, place.y * size, place.head * size
@@ -71,7 +62,8 @@ def stand_in(
         seat.onto(picture)
         alpha *= 1 - seat.alpha
     paint_person(brush)
-    carry(brush)
+    if wild and rng.random() < 0.35:
+        pick(rng, BAGS)(brush)
     if y < size * 1.05:
         ground_shadow(picture, layer.alpha, y, light)
     layer.onto(picture)

@@ -4,28 +4,21 @@ people in any cloth with bags and coats, any camera (domain randomization, Tobin
 import cv2
 import numpy as np
 
-from src.sources.synthetic.bags import BAGS
 from src.sources.synthetic.basics import Array, Rng, noise, pick
-from src.sources.synthetic.brush import Brush
-from src.sources.synthetic.cloth import PRINTS, Cloth
 from src.sources.synthetic.clutter import clutter, moved, textured
 from src.sources.synthetic.layer import Light, draw_light
-from src.sources.synthetic.look import Look, draw_look
-from src.sources.synthetic.palette import CLOTHS, SKINS, TROUSERS, VIVID, tint
 from src.sources.synthetic.scenes import SCENES, Scene
 from src.sources.synthetic.standing import Place, stand_before, stand_in
 
-DARK = ("#101114", "#17181c", "#1c1e24", "#22201f", "#2a2b30", "#15161d")
 NEAR = 0.08  # the height of a head, in sides of the photo, from which on others behind it are others
-PALE = ("#f4f3ef", "#e9e6df", "#dcdad4", "#f7efe2")
-FABRICS = (*CLOTHS, *TROUSERS, *VIVID, *SKINS, *DARK * 4, *PALE * 3)
 
 
 def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     """A picture (H, W, 3) uint8 and how much of each pixel (H, W) is person; the longer side is `size`."""
     places = plan(rng)
     horizon = float(np.clip(rng.normal(0.45, 0.12), 0.2, 0.75))
-    light = harsh(rng, draw_light(rng))
+    light, share = draw_light(rng), np.float32(rng.uniform(0.15, 1.25))  # stronger or flatter
+    light = Light(light.direction, light.key * share, light.ambient + light.key * (1 - share) * np.float32(0.6))
     scene = background(rng, size, horizon)
     picture, alpha = scene.image.astype(np.float32) / 255, np.zeros((size, size), np.float32)
     smallest = min(place.head for place in places)
@@ -34,7 +27,7 @@ def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     if rng.random() < (0.7 if smallest > 0.15 else 0.4):
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.001, 0.02)) * size + 0.1))
     for place in places:
-        stand_in(rng, light, place, picture, alpha, dress=wild_look, carry=carry)
+        stand_in(rng, light, place, picture, alpha, wild=True)
     picture = textured(rng, picture, float(rng.uniform(0, 0.22)))
     if rng.random() < 0.15:
         stand_before(rng, light, picture, alpha)
@@ -64,12 +57,6 @@ def crop(rng: Rng, size: int) -> tuple[slice, slice]:
     return (part, slice(0, size)) if rng.random() < 0.5 else (slice(0, size), part)
 
 
-def harsh(rng: Rng, light: Light) -> Light:
-    """The light, stronger or flatter."""
-    share = np.float32(rng.uniform(0.15, 1.25))
-    return Light(light.direction, light.key * share, light.ambient + light.key * (1 - share) * np.float32(0.6))
-
-
 def pass_by(rng: Rng, light: Light, horizon: float, head: float, picture: Array) -> None:
     """Puts people far behind the ones whose head is `head` into the picture (S, S, 3); they are in no mask.
 
@@ -80,7 +67,7 @@ def pass_by(rng: Rng, light: Light, horizon: float, head: float, picture: Array)
         small = float(head * share)
         ground = min(horizon + 1.5 * small + 0.05 * float(rng.random()), 1.0)
         place = Place(small, float(rng.uniform(0, 1)), max(ground, 7.5 * small))
-        stand_in(rng, light, place, picture, nobody, dress=wild_look, carry=carry)
+        stand_in(rng, light, place, picture, nobody, wild=True)
 
 
 def background(rng: Rng, size: int, horizon: float) -> Scene:
@@ -96,32 +83,6 @@ def background(rng: Rng, size: int, horizon: float) -> Scene:
     image = moved(rng, scene.image) if rng.random() < 0.7 else scene.image
     scene.image = np.clip(image, 0, 255).astype(np.uint8)
     return scene
-
-
-def wild_look(rng: Rng) -> Look:
-    """A person whose clothes may have any colour and any pattern, a coat among them."""
-    look = draw_look(rng)
-    shirt, outer, legs = (fabric(rng) for _ in range(3))
-    if not look.thick:
-        outer = shirt
-    if look.bottom == "dress":
-        legs = shirt
-    bottom = look.bottom
-    if bottom == "trousers" and look.thick and rng.random() < 0.4:
-        bottom = "coat"
-    return look._replace(shirt=shirt, outer=outer, legs=legs, bottom=bottom, ease=float(rng.uniform(0.02, 0.2)))
-
-
-def fabric(rng: Rng) -> Cloth:
-    """Any cloth: plain half of the time."""
-    kinds = ("plain",) * len(PRINTS) + PRINTS
-    return Cloth(tint(rng, FABRICS, 0.15), pick(rng, kinds), tint(rng, FABRICS, 0.15), float(rng.uniform(0.12, 0.7)))
-
-
-def carry(brush: Brush) -> None:
-    """A third of all people have a bag."""
-    if brush.rng.random() < 0.35:
-        pick(brush.rng, BAGS)(brush)
 
 
 def shade(rng: Rng, picture: Array) -> Array:
