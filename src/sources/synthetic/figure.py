@@ -5,9 +5,8 @@ from functools import partial
 import numpy as np
 
 from src.sources.synthetic.brush import Brush
-from src.sources.synthetic.face import ear, face, spectacles
 from src.sources.synthetic.hair import back_hair, beard, cap_of_hair, hat, side_locks
-from src.sources.synthetic.head import Head
+from src.sources.synthetic.head import Head, ear, face, spectacles
 from src.sources.synthetic.limbs import arm, hips, leg, skirt
 from src.sources.synthetic.trunk import collar, neck, torso
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from src.sources.synthetic.basics import Array, Rng, pick
-from src.sources.synthetic.cloth import PRINTS, Cloth
+from src.sources.synthetic.layer import PRINTS, Cloth
 from src.sources.synthetic.palette import CLOTHS, HAIRS, SHOES, SKINS, SOLES, TROUSERS, VIVID, tint
 
 # Style: hairline, swell of the hair over the skull, how far it hangs below the head's centre, what else.

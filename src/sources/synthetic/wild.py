@@ -5,9 +5,8 @@ import cv2
 import numpy as np
 
 from src.sources.synthetic.basics import Array, Rng, noise, pick
-from src.sources.synthetic.clutter import clutter, moved, textured
 from src.sources.synthetic.layer import Light, draw_light
-from src.sources.synthetic.scenes import SCENES, Scene
+from src.sources.synthetic.scenes import SCENES, Scene, clutter
 from src.sources.synthetic.standing import Place, stand_before, stand_in
 
 NEAR = 0.08  # the height of a head, in sides of the photo, from which on others behind it are others
@@ -83,6 +82,32 @@ def background(rng: Rng, size: int, horizon: float) -> Scene:
     image = moved(rng, scene.image) if rng.random() < 0.7 else scene.image
     scene.image = np.clip(image, 0, 255).astype(np.uint8)
     return scene
+
+
+def moved(rng: Rng, image: Array) -> Array:
+    """A part of `image` (S, S, 3) uint8 at the size of the whole, perhaps mirrored or turned, with other colours."""
+    size = len(image)
+    share = rng.uniform(0.35, 1)
+    side = max(2, int(size * share))
+    top, left = rng.integers(0, size - side + 1, 2)
+    part = image[top : top + side, left : left + side]
+    part = part[:, ::-1] if rng.random() < 0.5 else part
+    part = np.rot90(part, int(rng.integers(1, 4))) if rng.random() < 0.15 else part
+    part = cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.5:  # other colours: the channels mixed
+        mix = np.eye(3) + rng.normal(0, 0.18, (3, 3))
+        part = np.clip(part @ (mix / mix.sum(1, keepdims=True)).T, 0, 255).astype(np.uint8)
+    return textured(rng, part.astype(np.float32) / 255, rng.uniform(0, 0.35)) * np.float32(255)
+
+
+def textured(rng: Rng, picture: Array, strength: float) -> Array:
+    """`picture` (S, S, 3) float32 with the roughness of real surfaces: noise of several scales, grey and coloured."""
+    shape = picture.shape[:2]
+    rough = np.zeros(shape, np.float32)
+    for octave in range(3, 8):
+        *cells, weight = rng.uniform((0.4, 0.4, 0), (1, 1, 0.5))
+        rough += noise(rng, shape, (cells[0] * 2**octave, cells[1] * 2**octave)) * np.float32(weight)
+    return np.clip(picture * (1 + np.float32(strength) * rough[..., None]), 0, 1)
 
 
 def shade(rng: Rng, picture: Array) -> Array:
