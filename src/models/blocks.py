@@ -25,21 +25,19 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow and OpenCV take as gre
 class SegmentationModel(nn.Module):
     """A model takes photos, uint8 RGB (N, 3, H, W) of any size, and returns logits (N, 1, H, W).
 
-    A subclass sets `output_stride` and writes `forward_normalised`. While training, a deeply supervised model returns a
-    tuple of logits of that shape, the main one first; `deep_supervision` holds their weights in the loss.
+    A subclass sets `output_stride`, and `net` or a `forward_normalised` of its own. While training, a deeply supervised
+    model returns a tuple of such logits, the main one first; `deep_supervision` holds their weights in the loss.
     """
 
     output_stride = 1  # `forward_normalised` is given heights and widths that are multiples of this
     deep_supervision: tuple[float, ...] = (1.0,)
+    net: nn.Module
     mean: Tensor
     std: Tensor
     luma: Tensor
 
     def __init__(
-        self,
-        color: Color,
-        mean: tuple[float, ...] = IMAGENET_MEAN,
-        std: tuple[float, ...] = IMAGENET_STD,
+        self, color: Color, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
     ) -> None:
         super().__init__()
         self.color = color
@@ -57,7 +55,7 @@ class SegmentationModel(nn.Module):
 
     def forward_normalised(self, image: Tensor) -> Logits:
         """Logits (N, 1, H, W) for normalised images, float (N, channels, H, W); a tuple if deeply supervised."""
-        raise NotImplementedError
+        return self.net(image)
 
     def forward(self, photos: Tensor) -> Logits:
         height, width = photos.shape[-2:]

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, double_conv, initialise
 
@@ -25,6 +25,3 @@ class LeakyUNet(SegmentationModel):
         self.net = EncoderDecoder(self.channels, width, depth, block)
         # A slope lets more through than ReLU does, so smaller weights keep the variance: He et al. 2015, eq. 15.
         initialise(self, negative_slope)
-
-    def forward_normalised(self, image: Tensor) -> Tensor:
-        return self.net(image)

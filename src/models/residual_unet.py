@@ -19,9 +19,6 @@ class ResidualUNet(SegmentationModel):
         self.net = EncoderDecoder(self.channels, width, depth, block)
         initialise(self)
 
-    def forward_normalised(self, image: Tensor) -> Tensor:
-        return self.net(image)
-
 
 class ResidualDoubleConv(nn.Module):
     """relu(double convolution + shortcut); the shortcut is a 1 x 1 convolution, with norm where the rest has it."""

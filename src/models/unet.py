@@ -3,8 +3,6 @@ the output has the input's size, RGB input, and BatchNorm and dropout inside the
 
 from functools import partial
 
-from torch import Tensor
-
 from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, double_conv, initialise
 
 
@@ -17,6 +15,3 @@ class UNet(SegmentationModel):
         block = partial(double_conv, batch_norm=batch_norm, dropout=dropout)
         self.net = EncoderDecoder(self.channels, width, depth, block)
         initialise(self)
-
-    def forward_normalised(self, image: Tensor) -> Tensor:
-        return self.net(image)
