@@ -18,11 +18,10 @@ def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     horizon = float(np.clip(rng.normal(0.45, 0.12), 0.2, 0.75))
     light, share = draw_light(rng), np.float32(rng.uniform(0.15, 1.25))  # stronger or flatter
     light = Light(light.direction, light.key * share, light.ambient + light.key * (1 - share) * np.float32(0.6))
-    scene = background(rng, size, horizon)
-    picture, alpha = scene.image.astype(np.float32) / 255, np.zeros((size, size), np.float32)
+    picture, alpha = background(rng, size, horizon).astype(np.float32) / 255, np.zeros((size, size), np.float32)
     smallest = min(place.head for place in places)
     if smallest > NEAR and rng.random() < 0.5:
-        pass_by(rng, light, scene.horizon, smallest, picture)
+        pass_by(rng, light, horizon, smallest, picture)
     if rng.random() < (0.7 if smallest > 0.15 else 0.4):
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.001, 0.02)) * size + 0.1))
     for place in places:
@@ -69,19 +68,17 @@ def pass_by(rng: Rng, light: Light, horizon: float, head: float, picture: Array)
         stand_in(rng, light, place, picture, nobody, wild=True)
 
 
-def background(rng: Rng, size: int, horizon: float) -> Scene:
-    """A place without a person."""
+def background(rng: Rng, size: int, horizon: float) -> Array:
+    """A place without a person: a picture (S, S, 3) uint8."""
     scene = Scene(size, horizon, rng)
     (clutter if rng.random() < 0.3 else pick(rng, SCENES))(scene)
     if rng.random() < 0.25:  # things of no kind in front of it
-        clutter_over = Scene(size, horizon, rng)
-        clutter(clutter_over)
+        over = Scene(size, horizon, rng)
+        clutter(over)
         cut = int(rng.uniform(0, 1) * size)
         view = pick(rng, (np.s_[:, :cut], np.s_[:cut], np.s_[:, cut:]))
-        scene.image[view] = clutter_over.image[view]
-    image = moved(rng, scene.image) if rng.random() < 0.7 else scene.image
-    scene.image = np.clip(image, 0, 255).astype(np.uint8)
-    return scene
+        scene.image[view] = over.image[view]
+    return moved(rng, scene.image) if rng.random() < 0.7 else scene.image
 
 
 def moved(rng: Rng, image: Array) -> Array:
@@ -97,7 +94,7 @@ def moved(rng: Rng, image: Array) -> Array:
     if rng.random() < 0.5:  # other colours: the channels mixed
         mix = np.eye(3) + rng.normal(0, 0.18, (3, 3))
         part = np.clip(part @ (mix / mix.sum(1, keepdims=True)).T, 0, 255).astype(np.uint8)
-    return textured(rng, part.astype(np.float32) / 255, rng.uniform(0, 0.35)) * np.float32(255)
+    return (textured(rng, part.astype(np.float32) / 255, rng.uniform(0, 0.35)) * np.float32(255)).astype(np.uint8)
 
 
 def textured(rng: Rng, picture: Array, strength: float) -> Array:
