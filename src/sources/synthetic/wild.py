@@ -29,7 +29,10 @@ def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     picture = textured(rng, picture, float(rng.uniform(0, 0.22)))
     if rng.random() < 0.15:
         stand_before(rng, light, picture, alpha)
-    view = crop(rng, size)
+    kept = int(size * rng.uniform(0.6, 1))  # of one side, and all of the other
+    start = int(rng.integers(0, size - kept + 1))
+    part = slice(start, start + kept)
+    view = np.s_[part, :] if rng.random() < 0.5 else np.s_[:, part]
     return record(rng, expose(rng, shade(rng, picture)[view])), alpha[view]
 
 
@@ -45,14 +48,6 @@ def plan(rng: Rng) -> list[Place]:
     above = -3.5 * head if rng.random() < 0.12 else 0  # the head is out of the photo
     sizes = head * rng.uniform(0.85, 1.15, count)
     return [Place(float(sizes[k]), float(xs[k]), low + above + 0.03 * k, True) for k in range(count)]
-
-
-def crop(rng: Rng, size: int) -> tuple[slice, slice]:
-    """Rows and columns of a picture: all of one, and at least 0.6 of the other."""
-    kept = int(size * rng.uniform(0.6, 1))
-    start = int(rng.integers(0, size - kept + 1))
-    part = slice(start, start + kept)
-    return (part, slice(0, size)) if rng.random() < 0.5 else (slice(0, size), part)
 
 
 def pass_by(rng: Rng, light: Light, horizon: float, head: float, picture: Array) -> None:
