@@ -2,9 +2,9 @@
 
 The pipeline itself, in a copy of the project: `source: local`, `budget: gpu`, `loss: combined_edge`, and as many epochs
 as fit into the minutes, by the seconds that they are measured to take. In further copies `efficientnet_unet` starts
-from the starter and, with --encoder, from ImageNet's weights. FOLDER/study.json and study.md are written anew whenever
-a model is scored; study.zip (metrics, curves, report) and gallery.zip at the end. It ends by itself in time, and the
-same command again goes on. It needs neither git nor a network.
+from the starter and, with --encoder, from ImageNet's weights. FOLDER/study.json and study.md are written anew every two
+seconds; study.zip (metrics, curves, report) and gallery.zip at the end. It ends by itself in time, and the same command
+again goes on. It needs neither git nor a network.
 """
 
 import json
@@ -62,13 +62,11 @@ def main() -> None:
     prepare(copies, options, end)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     running = [begin(copy.root, "tools.jobs", str(min(JOBS, len(copy.variants)))) for copy in copies]
-    about, known = facts(), -1
+    about = facts()
     try:
         while any(process.poll() is None for process in running) and time.monotonic() < end - END:
-            if len(found := results(copies)) != known:
-                write(found, about, options.out)
-                known = len(found)
-            time.sleep(1)
+            write(results(copies), about, options.out)
+            time.sleep(2)
     finally:
         for process in running:
             process.send_signal(signal.SIGINT)  # to one that has ended, nothing

@@ -36,8 +36,7 @@ WANTED = (
 LONG_STEPS, LONG_TURNS = 90, 2  # against the conventional loop: fewer steps would count the start of its workers
 DRAWN = 64  # photos for the conventional loop, again and again
 COLUMNS = (
-    *("training", "photos/s", "of its bare step", "validating, photos/s"),
-    *("predicting, photos/s", "of its bare prediction"),
+    "training | photos/s | of its bare step | validating, photos/s | predicting, photos/s | of its bare prediction"
 )
 
 
@@ -55,7 +54,7 @@ def main() -> None:
     how = {"precision": options.precision, "compiled": options.compile}
     runs = [setting(variant, budget, **how) for budget in budgets for variant in variants]
     print(f"{device_name(runs[0].fabric)}, {machine()}; wanted: {WANTED}\n")
-    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+    print(f"| {COLUMNS} |\n|{'---|' * 6}")
     for run in runs:
         cells = run.title, *training(run, options.steps, options.turns), *predicting(run, options.steps, options.turns)
         print(f"| {' | '.join(cells)} |", flush=True)

@@ -15,16 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.models.blocks import (
-    Color,
-    Dropout,
-    SegmentationModel,
-    Width,
-    conv_norm_act,
-    double_conv,
-    initialise,
-    resize_bilinear,
-)
+from src.models.blocks import Color, Dropout, SegmentationModel, Width, conv_norm_act, double_conv, resize_bilinear
 
 GatedDepth = Annotated[int, Field(ge=2, le=7)]  # at depth 1 there is no skip to gate
 
@@ -46,7 +37,7 @@ class AttentionUNet(SegmentationModel):
         self.gate = nn.ModuleList([nn.Identity(), *(AttentionGate(w, 2 * w) for w in widths[1:-1])])
         self.decoder = nn.ModuleList(block(2 * w, w) for w in widths[:-1])
         self.head = nn.Conv2d(width, 1, 1)
-        initialise(self)
+        self.initialise()
 
     def forward_normalised(self, image: Tensor) -> Tensor:
         x, skips = image, []

@@ -1,7 +1,7 @@
 """What the architectures share: the contract of a model, and the blocks they are built from."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,8 @@ Depth = Annotated[int, Field(ge=1, le=7)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Color = Literal["rgb", "gray"]
 Logits = Tensor | tuple[Tensor, ...]
+Activation = Callable[[], nn.Module]
+RELU = partial(nn.ReLU, inplace=True)
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow and OpenCV take as grey
@@ -25,21 +27,19 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow and OpenCV take as gre
 class SegmentationModel(nn.Module):
     """A model takes photos, uint8 RGB (N, 3, H, W) of any size, and returns logits (N, 1, H, W).
 
-    A subclass sets `output_stride` and writes `forward_normalised`. While training, a deeply supervised model returns a
-    tuple of logits of that shape, the main one first; `deep_supervision` holds their weights in the loss.
+    A subclass sets `output_stride`, and `net` or a `forward_normalised` of its own. While training, a deeply supervised
+    model returns a tuple of such logits, the main one first; `deep_supervision` holds their weights in the loss.
     """
 
     output_stride = 1  # `forward_normalised` is given heights and widths that are multiples of this
     deep_supervision: tuple[float, ...] = (1.0,)
+    net: nn.Module
     mean: Tensor
     std: Tensor
     luma: Tensor
 
     def __init__(
-        self,
-        color: Color,
-        mean: tuple[float, ...] = IMAGENET_MEAN,
-        std: tuple[float, ...] = IMAGENET_STD,
+        self, color: Color, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
     ) -> None:
         super().__init__()
         self.color = color
@@ -55,9 +55,17 @@ class SegmentationModel(nn.Module):
         value of each channel, even of a single photo."""
         return 2 * self.output_stride
 
+    def initialise(self, negative_slope: float = 0.0) -> None:
+        """He et al. 2015 for convolutions that feed a (leaky) ReLU: normal, standard deviation sqrt(2 / fan-in)."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, a=negative_slope, nonlinearity="leaky_relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
     def forward_normalised(self, image: Tensor) -> Logits:
         """Logits (N, 1, H, W) for normalised images, float (N, channels, H, W); a tuple if deeply supervised."""
-        raise NotImplementedError
+        return self.net(image)
 
     def forward(self, photos: Tensor) -> Logits:
         height, width = photos.shape[-2:]
@@ -67,7 +75,8 @@ class SegmentationModel(nn.Module):
             image = (image - self.mean.mean()) / self.std.mean()
         else:
             image = (image - self.mean) / self.std
-        image = pad_to_multiple(image, self.output_stride).contiguous(memory_format=torch.channels_last)
+        padding = (0, -width % self.output_stride, 0, -height % self.output_stride)
+        image = F.pad(image, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
         logits = self.forward_normalised(image)
         if isinstance(logits, Tensor):
             return logits[..., :height, :width]
@@ -103,22 +112,11 @@ class FoldEnsemble(nn.Module):
         return probability.logit(eps=1e-6)
 
 
-def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """`image` (N, C, H, W), its last row and column repeated until height and width are multiples of `multiple`."""
-    height, width = image.shape[-2:]
-    return F.pad(image, (0, -width % multiple, 0, -height % multiple), mode="replicate")
-
-
 def conv_norm_act(
-    inputs: int,
-    outputs: int,
-    *,
-    batch_norm: bool,
-    padding: int = 1,
-    act: Callable[[], nn.Module] | None = lambda: nn.ReLU(inplace=True),
+    inputs: int, outputs: int, *, batch_norm: bool, padding: int = 1, dilation: int = 1, act: Activation | None = RELU
 ) -> list[nn.Module]:
     """A 3 x 3 convolution, BatchNorm if asked for (it then replaces the bias), and an activation unless None."""
-    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, 3, padding=padding, bias=not batch_norm)]
+    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, 3, 1, padding, dilation, bias=not batch_norm)]
     if batch_norm:
         layers.append(nn.BatchNorm2d(outputs))
     if act:
@@ -127,13 +125,7 @@ def conv_norm_act(
 
 
 def double_conv(
-    inputs: int,
-    outputs: int,
-    *,
-    batch_norm: bool,
-    dropout: float,
-    padding: int = 1,
-    act: Callable[[], nn.Module] = lambda: nn.ReLU(inplace=True),
+    inputs: int, outputs: int, *, batch_norm: bool, dropout: float, padding: int = 1, act: Activation = RELU
 ) -> nn.Sequential:
     """Two 3 x 3 convolutions, each with norm and activation, with dropout of whole channels between them."""
     return nn.Sequential(
@@ -229,12 +221,3 @@ def bilinear_weights(small: int, large: int, device: torch.device, dtype: torch.
 
 
 cached_bilinear_weights = lru_cache(maxsize=256)(bilinear_weights)
-
-
-def initialise(module: nn.Module, negative_slope: float = 0.0) -> None:
-    """He et al. 2015 for every convolution that feeds a (leaky) ReLU: normal, standard deviation sqrt(2 / fan-in)."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, a=negative_slope, nonlinearity="leaky_relu")
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)

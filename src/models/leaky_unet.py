@@ -5,9 +5,9 @@ from functools import partial
 from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
-from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, double_conv, initialise
+from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, double_conv
 
 Slope = Annotated[float, Field(ge=0, lt=1)]
 
@@ -24,7 +24,4 @@ class LeakyUNet(SegmentationModel):
         block = partial(double_conv, batch_norm=batch_norm, dropout=dropout, act=leaky)
         self.net = EncoderDecoder(self.channels, width, depth, block)
         # A slope lets more through than ReLU does, so smaller weights keep the variance: He et al. 2015, eq. 15.
-        initialise(self, negative_slope)
-
-    def forward_normalised(self, image: Tensor) -> Tensor:
-        return self.net(image)
+        self.initialise(negative_slope)

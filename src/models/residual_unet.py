@@ -6,7 +6,7 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, conv_norm_act, initialise
+from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, conv_norm_act
 
 
 class ResidualUNet(SegmentationModel):
@@ -17,10 +17,7 @@ class ResidualUNet(SegmentationModel):
         self.output_stride = 2**depth
         block = partial(ResidualDoubleConv, batch_norm=batch_norm, dropout=dropout)
         self.net = EncoderDecoder(self.channels, width, depth, block)
-        initialise(self)
-
-    def forward_normalised(self, image: Tensor) -> Tensor:
-        return self.net(image)
+        self.initialise()
 
 
 class ResidualDoubleConv(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.models.blocks import Color, Dropout, Logits, SegmentationModel, Width, initialise, resize_bilinear
+from src.models.blocks import Color, Dropout, Logits, SegmentationModel, Width, conv_norm_act, resize_bilinear
 
 HEIGHTS = (7, 6, 5, 4, 4, 4)  # of the stages' small Us: the deeper a stage, the less there is left to halve
 DILATED = (False, False, False, False, True, True)
@@ -42,7 +42,7 @@ class U2Net(SegmentationModel):
         self.decoder = nn.ModuleList(map(stage, up_inputs, up_inner, up_outer, HEIGHTS[:5], DILATED[:5]))
         self.sides = nn.ModuleList(nn.Conv2d(channels, 1, 3, padding=1) for channels in [*up_outer, outer[5]])
         self.fuse = nn.Conv2d(6, 1, 1)
-        initialise(self)
+        self.initialise()
         nn.init.constant_(self.fuse.weight, 1 / 6)  # the mean of the six sides, each of which has a loss of its own
 
     def forward_normalised(self, image: Tensor) -> Logits:
@@ -68,7 +68,10 @@ class SmallU(nn.Module):
     ) -> None:
         super().__init__()
         self.dilated = dilated
-        conv = partial(dilated_conv, batch_norm=batch_norm)
+
+        def conv(inputs: int, outputs: int, step: int) -> nn.Module:  # over every `step`-th pixel
+            return nn.Sequential(*conv_norm_act(inputs, outputs, batch_norm=batch_norm, padding=step, dilation=step))
+
         levels = range(height - 1)
         reach = [2**level if dilated else 1 for level in levels]
         self.entry = conv(inputs, outputs, 1)
@@ -87,9 +90,3 @@ class SmallU(nn.Module):
         for conv, skip in zip(reversed(self.decoder), reversed(skips), strict=True):
             x = conv(torch.cat([resize_bilinear(x, *skip.shape[-2:]), skip], dim=1))
         return x + shortcut
-
-
-def dilated_conv(inputs: int, outputs: int, dilation: int, *, batch_norm: bool) -> nn.Sequential:
-    """A 3 x 3 convolution over every `dilation`-th pixel, BatchNorm if asked for, and ReLU."""
-    layer = nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=not batch_norm)
-    return nn.Sequential(layer, nn.BatchNorm2d(outputs) if batch_norm else nn.Identity(), nn.ReLU(inplace=True))

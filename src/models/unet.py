@@ -3,9 +3,7 @@ the output has the input's size, RGB input, and BatchNorm and dropout inside the
 
 from functools import partial
 
-from torch import Tensor
-
-from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, double_conv, initialise
+from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, double_conv
 
 
 class UNet(SegmentationModel):
@@ -16,7 +14,4 @@ class UNet(SegmentationModel):
         self.output_stride = 2**depth
         block = partial(double_conv, batch_norm=batch_norm, dropout=dropout)
         self.net = EncoderDecoder(self.channels, width, depth, block)
-        initialise(self)
-
-    def forward_normalised(self, image: Tensor) -> Tensor:
-        return self.net(image)
+        self.initialise()

@@ -9,17 +9,7 @@ convolutions eat, so that the output covers all of it. One logit per pixel stand
 import torch
 from torch import Tensor, nn
 
-from src.models.blocks import (
-    Color,
-    Depth,
-    Dropout,
-    EncoderDecoder,
-    SegmentationModel,
-    Width,
-    crop_centre,
-    double_conv,
-    initialise,
-)
+from src.models.blocks import Color, Depth, Dropout, EncoderDecoder, SegmentationModel, Width, crop_centre, double_conv
 
 
 class UNetPaper(SegmentationModel):
@@ -35,7 +25,7 @@ class UNetPaper(SegmentationModel):
             return nn.Sequential(layers, nn.Dropout(dropout)) if contracting_end else layers
 
         self.net = EncoderDecoder(self.channels, width, depth, block)
-        initialise(self)
+        self.initialise()
 
     def forward_normalised(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]

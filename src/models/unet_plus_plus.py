@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.models.blocks import Color, Depth, Dropout, Logits, SegmentationModel, Width, double_conv, initialise
+from src.models.blocks import Color, Depth, Dropout, Logits, SegmentationModel, Width, double_conv
 
 
 class UNetPlusPlus(SegmentationModel):
@@ -35,7 +35,7 @@ class UNetPlusPlus(SegmentationModel):
             {f"{i}_{j}": nn.ConvTranspose2d(2 * widths[i], widths[i], 2, stride=2) for i, j in inner}
         )
         self.heads = nn.ModuleList(nn.Conv2d(width, 1, 1) for _ in range(depth))
-        initialise(self)
+        self.initialise()
 
     def forward_normalised(self, image: Tensor) -> Logits:
         rows: list[list[Tensor]] = []

@@ -37,13 +37,13 @@ def shoulder_bag(brush: Brush) -> None:
 
 def backpack(brush: Brush) -> None:
     """Two straps in front, or the bag itself on a back."""
-    person, colour, facing = brush.person, tint(brush.rng, LEATHERS), 0 if brush.front else 180
+    person, colour = brush.person, tint(brush.rng, LEATHERS)
     if not brush.front:
         size = brush.rng.uniform((0.9, 1.2), (1.3, 1.9))
         body(brush, person.surface(180, 2.15, 0.1), (*size, 1.1), colour)
         return
     for side in (1, -1):
-        points = [person.surface(facing + side * angle, y, 0.06) for angle, y in ((38, 2.3), (40, 1.8), (70, 1.3))]
+        points = [person.surface(side * angle, y, 0.06) for angle, y in ((38, 2.3), (40, 1.8), (70, 1.3))]
         brush.stroke(np.array(points), (0.16, 0.14, 0.1), colour, shadow=0.3, relief=brush.unit * 0.05)
 
 

@@ -48,9 +48,7 @@ def normalised(vector: Array) -> Array:
 
 def smooth(knots: Any, count: int) -> Array:
     """(count, N) points on a curve through the knots (K, N)."""
-    return np.asarray(
-        PchipInterpolator(np.arange(len(knots)), np.asarray(knots))(np.linspace(0, len(knots) - 1, count))
-    )
+    return np.asarray(PchipInterpolator(range(len(knots)), knots)(np.linspace(0, len(knots) - 1, count)))
 
 
 def sweep(sections: Sequence[Array]) -> Shape:

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from src.sources.synthetic.basics import Array, Rng, Shape, circle, normalised, sweep
-from src.sources.synthetic.cloth import Cloth
-from src.sources.synthetic.layer import Layer
+from src.sources.synthetic.layer import Cloth, Layer
 from src.sources.synthetic.skeleton import Person
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from src.sources.synthetic.basics import Array, normalised, sweep
 from src.sources.synthetic.brush import Brush
-from src.sources.synthetic.cloth import Grid
+from src.sources.synthetic.layer import Grid
 
 # Radii in heads along an arm: 0 is the shoulder, 1 the elbow, 2 the wrist.
 ARM_T, ARM_R = (0, 0.3, 0.7, 1, 1.25, 1.6, 2), (0.215, 0.20, 0.165, 0.145, 0.16, 0.13, 0.095)

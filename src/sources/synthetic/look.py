@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from src.sources.synthetic.basics import Array, Rng, pick
-from src.sources.synthetic.cloth import Cloth
-from src.sources.synthetic.palette import CLOTHS, HAIRS, SHOES, SKINS, SOLES, TROUSERS, tint
+from src.sources.synthetic.layer import PRINTS, Cloth
+from src.sources.synthetic.palette import CLOTHS, HAIRS, SHOES, SKINS, SOLES, TROUSERS, VIVID, tint
 
 # Style: hairline, swell of the hair over the skull, how far it hangs below the head's centre, what else.
 MEN = (
@@ -33,6 +33,9 @@ WOMEN = (
     ("short", 1.05, 0, ""),
 )
 HATS = ("",) * 6 + ("cap", "beanie", "brim")
+DARK = ("#101114", "#17181c", "#1c1e24", "#22201f", "#2a2b30", "#15161d")
+PALE = ("#f4f3ef", "#e9e6df", "#dcdad4", "#f7efe2")
+FABRICS = (*CLOTHS, *TROUSERS, *VIVID, *SKINS, *DARK * 4, *PALE * 3)
 
 
 class Look(NamedTuple):
@@ -114,3 +117,23 @@ def draw_look(rng: Rng) -> Look:
         hem=0.2 if bottom == "dress" else float(rng.uniform(-0.3, 0.25)),
         sleeve=float(rng.uniform(0.55, 0.8)),
     )
+
+
+def wild_look(rng: Rng) -> Look:
+    """A person whose clothes may have any colour and any pattern, a coat among them."""
+    look = draw_look(rng)
+    shirt, outer, legs = (fabric(rng) for _ in range(3))
+    coat = look.bottom == "trousers" and look.thick and rng.random() < 0.4
+    return look._replace(
+        shirt=shirt,
+        outer=outer if look.thick else shirt,
+        legs=shirt if look.bottom == "dress" else legs,
+        bottom="coat" if coat else look.bottom,
+        ease=float(rng.uniform(0.02, 0.2)),
+    )
+
+
+def fabric(rng: Rng) -> Cloth:
+    """Any cloth: plain half of the time."""
+    kinds = ("plain",) * len(PRINTS) + PRINTS
+    return Cloth(tint(rng, FABRICS, 0.15), pick(rng, kinds), tint(rng, FABRICS, 0.15), float(rng.uniform(0.12, 0.7)))

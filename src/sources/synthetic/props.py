@@ -14,6 +14,8 @@ def column(wide: float, low: float, high: float) -> list[tuple[Any, Any]]:
     return [(tone, rect(a, low, b, high)) for tone, a, b in zip(tones, edges[:-1], edges[1:], strict=True)]
 
 
+# Of a parasol.
+RIM = [(0.5 * np.cos(np.pi * (1 - k / 6)), 0.7 + 0.1 * np.sin(np.pi * k / 6)) for k in range(7)]
 # Things in backgrounds: colour (a factor of the thing's paint, or fixed) and a polygon, or an oval (x, y, rx, ry), with
 # y up and the thing's height as the unit.
 PROPS: dict[str, list[tuple[Any, Any]]] = {
@@ -62,17 +64,7 @@ PROPS: dict[str, list[tuple[Any, Any]]] = {
         ("#2e2e2e", rect(0.8, 0, 0.9, 0.4)),
     ],
     "parasol": [("#e6e2da", rect(-0.02, 0, 0.02, 1))]
-    + [
-        (
-            1 if k % 2 else 0.4,
-            [
-                (0, 1),
-                (0.5 * np.cos(np.pi * (1 - k / 6)), 0.7 + 0.1 * np.sin(np.pi * k / 6)),
-                (0.5 * np.cos(np.pi * (5 - k) / 6), 0.7 + 0.1 * np.sin(np.pi * (k + 1) / 6)),
-            ],
-        )
-        for k in range(6)
-    ],
+    + [(1 if k % 2 else 0.4, [(0, 1), RIM[k], RIM[k + 1]]) for k in range(6)],
     "towel": [
         (1, [(-0.9, 0), (-0.7, 0.4), (1, 0.45), (0.9, 0.04)]),
         (0.75, [(0.4, 0.02), (0.5, 0.43), (0.6, 0.43), (0.5, 0.02)]),

@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from src.sources.synthetic.basics import Array, Rng, ellipse, noise, pick, rect, smooth
-from src.sources.synthetic.palette import CLOTHS, GOODS, LEAVES, SKIES, STONES, SURFACES, VIVID, WOODS, rgb, tint
+from src.sources.synthetic.basics import Array, Rng, circle, ellipse, noise, pick, rect, smooth, turn
+from src.sources.synthetic.palette import CLOTHS, GOODS, LEAVES, SKIES, SKINS, STONES, SURFACES, VIVID, WOODS, rgb, tint
 from src.sources.synthetic.props import PROPS, STREET_THINGS, column
 
 
@@ -287,3 +287,33 @@ def bricks(scene: Scene) -> None:
 
 
 SCENES: tuple[Callable[[Scene], None], ...] = (street, street, park, park, room, room, beach, studio, shop, bricks)
+COLOURS = (*GOODS, *SURFACES, *STONES, *LEAVES, *WOODS, *SKINS)
+
+
+def clutter(scene: Scene) -> None:
+    """Nothing in particular: textures and shapes of every scale in layers, the farther ones blurred."""
+    rng = scene.rng
+    scene.fade(0, 1, tint(rng, COLOURS), tint(rng, COLOURS), rng.uniform(0, 0.4))
+    for _ in range(rng.integers(1, 4)):
+        large = np.exp(rng.uniform(np.log(0.02), np.log(0.35)))
+        shapes(scene, int(min(rng.uniform(0.2, 1.5) / large**1.5, 160)), large)
+        if rng.random() < 0.6:
+            scene.blur(0.001, 0.02)
+
+
+def shapes(scene: Scene, count: int, large: float) -> None:
+    """Polygons, ovals, bars and strokes of about `large` sides of the photo, in a few colours."""
+    rng = scene.rng
+    colours = [tint(rng, COLOURS) for _ in range(rng.integers(2, 7))]
+    kinds = rng.integers(0, 4, 2)
+    for _ in range(count):
+        x, y, w, h, angle = rng.uniform((-0.1, -0.1, 0.3, 0.3, 0), (1.1, 1.1, 1.5, 1.5, 180))
+        outline = {
+            0: circle(20),
+            1: np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float),
+            2: circle(6)[: rng.integers(3, 7)] * rng.uniform(0.4, 1.2, (1, 1)),
+            3: np.array([(-3, -0.15), (3, -0.15), (3, 0.15), (-3, 0.15)]),
+        }[int(pick(rng, [*kinds]))]
+        upright = angle if rng.random() < 0.5 else 0
+        placed = (outline * (w * large, h * large)) @ turn(2, upright)[:2, :2] + (x, y)
+        scene.poly(placed, pick(rng, colours) * np.float32(rng.uniform(0.7, 1.25)))

@@ -1,19 +1,23 @@
-"""Puts a person into a picture: where they stand, what they sit on, their shadow, and what hides a part of them."""
+"""Puts a whole person into a picture, and their seat, their shadow and what hides a part of them."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from src.sources.synthetic.basics import Array, Rng, Shape, ellipse, rect, turn
+from src.sources.synthetic.bags import BAGS
+from src.sources.synthetic.basics import Array, Rng, Shape, ellipse, pick, rect, turn
 from src.sources.synthetic.brush import Brush
-from src.sources.synthetic.figure import paint_person
+from src.sources.synthetic.hair import back_hair, beard, cap_of_hair, hat, side_locks
+from src.sources.synthetic.head import Head, ear, face, spectacles
 from src.sources.synthetic.layer import Layer, Light, ground_shadow
-from src.sources.synthetic.look import Look, draw_look
+from src.sources.synthetic.limbs import arm, hips, leg, skirt
+from src.sources.synthetic.look import draw_look, wild_look
 from src.sources.synthetic.palette import CLOTHS, LEAVES, SURFACES, VIVID, tint
 from src.sources.synthetic.poses import draw_pose
 from src.sources.synthetic.skeleton import Person
+from src.sources.synthetic.trunk import collar, neck, torso
 
 
 class Place(NamedTuple):
@@ -37,23 +41,63 @@ def seat_under(brush: Brush, layer: Layer) -> None:
     layer.paint([brush.flat(top)], tone * np.float32(1.05))
 
 
-def stand_in(
-    rng: Rng,
-    light: Light,
-    place: Place,
-    picture: Array,
-    alpha: Array,
-    *,
-    dress: Callable[[Rng], Look] = draw_look,
-    carry: Callable[[Brush], None] = lambda _: None,
-) -> None:
+def paint_person(brush: Brush) -> None:
+    """A whole person, part by part, from back to front."""
+    person, joints, head = brush.person, brush.person.joints, Head(brush)
+    depths = [np.mean([joints[f"elbow{s}"][2], joints[f"wrist{s}"][2]]) - person.trunk(1.2)[0][2] for s in (1, -1)]
+    arms = sorted(zip(depths, (1, -1), strict=True))
+    legs = sorted((joints[f"knee{s}"][2] + 0.5 * joints[f"ankle{s}"][2], s) for s in (1, -1))
+    middle = np.mean([joints[name][2] for name in ("neck", "hip1", "hip-1")])
+    lap = (joints["knee1"][2] + joints["knee-1"][2]) / 2 - middle > 0.7  # the thighs come forwards, over the trunk
+    facing = person.head[2, 2] > 0.3
+    trunk = (collar, torso, neck) if brush.front else (neck, torso, collar)
+    if facing:
+        back_hair(head, 0.75)
+    for depth, side in arms:
+        if depth < -0.1:
+            arm(brush, side)
+    lower = [partial(leg, side=side, fused=not lap) for _, side in legs] + [skirt] * brush.look.skirted
+    for part in (hips, *trunk, *lower) if lap else (hips, *lower, *trunk):
+        part(brush)
+    paint_head(head)
+    if not facing:
+        back_hair(head, 1)
+    for depth, side in arms:
+        if depth >= -0.1:
+            arm(brush, side)
+
+
+def paint_head(head: Head) -> None:
+    """A head, from the ear on its far side to the hat."""
+    look, frame, shape = head.look, head.frame, head.outline()
+    for side in (1, -1):
+        if frame[2, 0] * side < 0.2:
+            ear(head, side)
+    head.brush.paint(shape, look.skin, head.unit * 0.3, shadow=0.45)
+    for side in (1, -1):
+        if frame[2, 0] * side >= 0.2:  # the ear on the near side lies on the head
+            ear(head, side)
+    smile = head.brush.rng.uniform(-0.01, 0.035)
+    if frame[2, 2] > 0:
+        face(head, smile)
+    if look.beard:
+        beard(head, shape)
+    cap_of_hair(head)
+    side_locks(head)
+    if look.hat and look.style[1] < 1.2:
+        hat(head)
+    if look.glasses and frame[2, 2] > 0:
+        spectacles(head)
+
+
+def stand_in(rng: Rng, light: Light, place: Place, picture: Array, alpha: Array, *, wild: bool = False) -> None:
     """Puts a person, its seat and shadows into the picture (S, S, 3) and into the alpha (S, S) of all persons.
 
-    `dress` draws who it is, `carry` paints what it holds.
+    `wild`: in any cloth, and a third of all people have a bag.
     """
     size = len(picture)
     pose, yaw = draw_pose(rng, low=not place.by_crown)
-    person = Person(dress(rng), pose, yaw, rng.uniform(2, 10), rng)
+    person = Person(wild_look(rng) if wild else draw_look(rng), pose, yaw, rng.uniform(2, 10), rng)
     spots = np.array(list(person.joints.values()))
     crown = person.joints["head"][1] + 0.54 * person.look.head
     x, y, unit = place.x * size, place.y * size, place.head * size
@@ -71,7 +115,8 @@ def stand_in(
         seat.onto(picture)
         alpha *= 1 - seat.alpha
     paint_person(brush)
-    carry(brush)
+    if wild and rng.random() < 0.35:
+        pick(rng, BAGS)(brush)
     if y < size * 1.05:
         ground_shadow(picture, layer.alpha, y, light)
     layer.onto(picture)

@@ -7,7 +7,7 @@ import numpy as np
 
 from src.sources.synthetic.basics import Array, circle, normalised, pick, sweep
 from src.sources.synthetic.brush import Brush
-from src.sources.synthetic.cloth import Grid
+from src.sources.synthetic.layer import Grid
 from src.sources.synthetic.limbs import ARM_T, sleeve
 
 # What lies on the front of a garment: colour ("shirt" or a factor of the garment's), relief, shadow and corners

@@ -4,41 +4,35 @@ people in any cloth with bags and coats, any camera (domain randomization, Tobin
 import cv2
 import numpy as np
 
-from src.sources.synthetic.bags import BAGS
 from src.sources.synthetic.basics import Array, Rng, noise, pick
-from src.sources.synthetic.brush import Brush
-from src.sources.synthetic.cloth import PRINTS, Cloth
-from src.sources.synthetic.clutter import clutter, moved, textured
 from src.sources.synthetic.layer import Light, draw_light
-from src.sources.synthetic.look import Look, draw_look
-from src.sources.synthetic.palette import CLOTHS, SKINS, TROUSERS, VIVID, tint
-from src.sources.synthetic.scenes import SCENES, Scene
+from src.sources.synthetic.scenes import SCENES, Scene, clutter
 from src.sources.synthetic.standing import Place, stand_before, stand_in
 
-DARK = ("#101114", "#17181c", "#1c1e24", "#22201f", "#2a2b30", "#15161d")
 NEAR = 0.08  # the height of a head, in sides of the photo, from which on others behind it are others
-PALE = ("#f4f3ef", "#e9e6df", "#dcdad4", "#f7efe2")
-FABRICS = (*CLOTHS, *TROUSERS, *VIVID, *SKINS, *DARK * 4, *PALE * 3)
 
 
 def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     """A picture (H, W, 3) uint8 and how much of each pixel (H, W) is person; the longer side is `size`."""
     places = plan(rng)
     horizon = float(np.clip(rng.normal(0.45, 0.12), 0.2, 0.75))
-    light = harsh(rng, draw_light(rng))
-    scene = background(rng, size, horizon)
-    picture, alpha = scene.image.astype(np.float32) / 255, np.zeros((size, size), np.float32)
+    light, share = draw_light(rng), np.float32(rng.uniform(0.15, 1.25))  # stronger or flatter
+    light = Light(light.direction, light.key * share, light.ambient + light.key * (1 - share) * np.float32(0.6))
+    picture, alpha = background(rng, size, horizon).astype(np.float32) / 255, np.zeros((size, size), np.float32)
     smallest = min(place.head for place in places)
     if smallest > NEAR and rng.random() < 0.5:
-        pass_by(rng, light, scene.horizon, smallest, picture)
+        pass_by(rng, light, horizon, smallest, picture)
     if rng.random() < (0.7 if smallest > 0.15 else 0.4):
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.001, 0.02)) * size + 0.1))
     for place in places:
-        stand_in(rng, light, place, picture, alpha, dress=wild_look, carry=carry)
+        stand_in(rng, light, place, picture, alpha, wild=True)
     picture = textured(rng, picture, float(rng.uniform(0, 0.22)))
     if rng.random() < 0.15:
         stand_before(rng, light, picture, alpha)
-    view = crop(rng, size)
+    kept = int(size * rng.uniform(0.6, 1))  # of one side, and all of the other
+    start = int(rng.integers(0, size - kept + 1))
+    part = slice(start, start + kept)
+    view = np.s_[part, :] if rng.random() < 0.5 else np.s_[:, part]
     return record(rng, expose(rng, shade(rng, picture)[view])), alpha[view]
 
 
@@ -56,20 +50,6 @@ def plan(rng: Rng) -> list[Place]:
     return [Place(float(sizes[k]), float(xs[k]), low + above + 0.03 * k, True) for k in range(count)]
 
 
-def crop(rng: Rng, size: int) -> tuple[slice, slice]:
-    """Rows and columns of a picture: all of one, and at least 0.6 of the other."""
-    kept = int(size * rng.uniform(0.6, 1))
-    start = int(rng.integers(0, size - kept + 1))
-    part = slice(start, start + kept)
-    return (part, slice(0, size)) if rng.random() < 0.5 else (slice(0, size), part)
-
-
-def harsh(rng: Rng, light: Light) -> Light:
-    """The light, stronger or flatter."""
-    share = np.float32(rng.uniform(0.15, 1.25))
-    return Light(light.direction, light.key * share, light.ambient + light.key * (1 - share) * np.float32(0.6))
-
-
 def pass_by(rng: Rng, light: Light, horizon: float, head: float, picture: Array) -> None:
     """Puts people far behind the ones whose head is `head` into the picture (S, S, 3); they are in no mask.
 
@@ -80,48 +60,46 @@ def pass_by(rng: Rng, light: Light, horizon: float, head: float, picture: Array)
         small = float(head * share)
         ground = min(horizon + 1.5 * small + 0.05 * float(rng.random()), 1.0)
         place = Place(small, float(rng.uniform(0, 1)), max(ground, 7.5 * small))
-        stand_in(rng, light, place, picture, nobody, dress=wild_look, carry=carry)
+        stand_in(rng, light, place, picture, nobody, wild=True)
 
 
-def background(rng: Rng, size: int, horizon: float) -> Scene:
-    """A place without a person."""
+def background(rng: Rng, size: int, horizon: float) -> Array:
+    """A place without a person: a picture (S, S, 3) uint8."""
     scene = Scene(size, horizon, rng)
     (clutter if rng.random() < 0.3 else pick(rng, SCENES))(scene)
     if rng.random() < 0.25:  # things of no kind in front of it
-        clutter_over = Scene(size, horizon, rng)
-        clutter(clutter_over)
+        over = Scene(size, horizon, rng)
+        clutter(over)
         cut = int(rng.uniform(0, 1) * size)
         view = pick(rng, (np.s_[:, :cut], np.s_[:cut], np.s_[:, cut:]))
-        scene.image[view] = clutter_over.image[view]
-    image = moved(rng, scene.image) if rng.random() < 0.7 else scene.image
-    scene.image = np.clip(image, 0, 255).astype(np.uint8)
-    return scene
+        scene.image[view] = over.image[view]
+    return moved(rng, scene.image) if rng.random() < 0.7 else scene.image
 
 
-def wild_look(rng: Rng) -> Look:
-    """A person whose clothes may have any colour and any pattern, a coat among them."""
-    look = draw_look(rng)
-    shirt, outer, legs = (fabric(rng) for _ in range(3))
-    if not look.thick:
-        outer = shirt
-    if look.bottom == "dress":
-        legs = shirt
-    bottom = look.bottom
-    if bottom == "trousers" and look.thick and rng.random() < 0.4:
-        bottom = "coat"
-    return look._replace(shirt=shirt, outer=outer, legs=legs, bottom=bottom, ease=float(rng.uniform(0.02, 0.2)))
+def moved(rng: Rng, image: Array) -> Array:
+    """A part of `image` (S, S, 3) uint8 at the size of the whole, perhaps mirrored or turned, with other colours."""
+    size = len(image)
+    share = rng.uniform(0.35, 1)
+    side = max(2, int(size * share))
+    top, left = rng.integers(0, size - side + 1, 2)
+    part = image[top : top + side, left : left + side]
+    part = part[:, ::-1] if rng.random() < 0.5 else part
+    part = np.rot90(part, int(rng.integers(1, 4))) if rng.random() < 0.15 else part
+    part = cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.5:  # other colours: the channels mixed
+        mix = np.eye(3) + rng.normal(0, 0.18, (3, 3))
+        part = np.clip(part @ (mix / mix.sum(1, keepdims=True)).T, 0, 255).astype(np.uint8)
+    return (textured(rng, part.astype(np.float32) / 255, rng.uniform(0, 0.35)) * np.float32(255)).astype(np.uint8)
 
 
-def fabric(rng: Rng) -> Cloth:
-    """Any cloth: plain half of the time."""
-    kinds = ("plain",) * len(PRINTS) + PRINTS
-    return Cloth(tint(rng, FABRICS, 0.15), pick(rng, kinds), tint(rng, FABRICS, 0.15), float(rng.uniform(0.12, 0.7)))
-
-
-def carry(brush: Brush) -> None:
-    """A third of all people have a bag."""
-    if brush.rng.random() < 0.35:
-        pick(brush.rng, BAGS)(brush)
+def textured(rng: Rng, picture: Array, strength: float) -> Array:
+    """`picture` (S, S, 3) float32 with the roughness of real surfaces: noise of several scales, grey and coloured."""
+    shape = picture.shape[:2]
+    rough = np.zeros(shape, np.float32)
+    for octave in range(3, 8):
+        *cells, weight = rng.uniform((0.4, 0.4, 0), (1, 1, 0.5))
+        rough += noise(rng, shape, (cells[0] * 2**octave, cells[1] * 2**octave)) * np.float32(weight)
+    return np.clip(picture * (1 + np.float32(strength) * rough[..., None]), 0, 1)
 
 
 def shade(rng: Rng, picture: Array) -> Array:
