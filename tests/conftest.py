@@ -239,12 +239,6 @@ def project(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
     return copy_finished(finished, tmp_path_factory.mktemp("module") / "project")
 
 
-@pytest.fixture
-def finished_project(finished: Path, tmp_path: Path) -> Project:
-    """A copy of the finished project for one test."""
-    return copy_finished(finished, tmp_path / "finished")
-
-
 def copy_finished(finished: Path, folder: Path) -> Project:
     """A copy of the finished project in `folder`, with its cache."""
     return Project(Path(shutil.copytree(finished, folder, symlinks=True)))

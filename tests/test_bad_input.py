@@ -348,13 +348,7 @@ BILLION = [f"- &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 12)]  
 def test_params_that_are_not_what_yaml_or_python_can_read(workspace, text, says):
     (workspace / "params.yaml").write_bytes(text)
     fails(lambda: read_params("seed", int), says=["params.yaml", says])
-
-
-def test_a_missing_key_or_file_is_named(workspace):
-    path = workspace / "params.yaml"
-    path.write_text(path.read_text().replace("seed: 42", "", 1))
-    fails(check.main, says=["the key seed is missing"])
-    path.unlink()
+    (workspace / "params.yaml").unlink()
     fails(check.main, says=["params.yaml is missing here"])
 
 
