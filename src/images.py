@@ -67,6 +67,8 @@ def _interpolation(image: np.ndarray, size: int) -> int:
 def _read(path: ImageFile, max_megapixels: Megapixels) -> bytes:
     """The bytes of an image file whose size and header are within the limit."""
     if isinstance(path, Path):
+        if not path.exists():
+            raise UserError(f"{path} is missing; name a photo that is there")
         check_file(path)
         size = path.stat().st_size
     else:

@@ -366,7 +366,9 @@ def ready(bench: Bench) -> Bench:
     """A bench with three test photos, a submission for them, and a commit."""
     tests = bench.root / "data/prepared/test"
     tests.mkdir(parents=True)
-    (tests / "photos.csv").write_text("id,file,height,width\n9,9.png,3,4\n10,10.png,4,5\n11,11.png,2,2\n")
+    (tests / "photos.csv").write_text(
+        "id,file,height,width,grey,glare\n9,9.png,3,4,False,False\n10,10.png,4,5,False,False\n11,11.png,2,2,False,False\n"
+    )
     with chdir(bench.root):
         write_metrics("unet", some_metrics(0.5, 0.93456))
     write_csv(bench, "id,encoded_pixels\n9.png,1 12\n10.png,3 1 6 2 9 3 14 1 16 1 20 1\n11.png,\n")
