@@ -26,6 +26,7 @@ from filelock import FileLock
 from tests.browser import browser  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 TINY = {
     "image_size": 32,
     "synthetic.labelled": 24,

@@ -20,11 +20,10 @@ from src import gpus, models
 from src.compute import ComputeParams, best_precision, configure_torch, find_device, free_gpu
 from src.errors import UserError
 from src.formats.model import load_model
-from tests.conftest import ROOT, copy_project
+from tests.conftest import PARAMS, ROOT, copy_project
 from tests.kaggle_server import the_error
 from tests.test_models import heads, make, photos
 
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 COMPUTE = ComputeParams(**PARAMS["compute"])
 compiler = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 

@@ -22,7 +22,7 @@ from src.errors import UserError
 from src.formats.metrics import write_metrics
 from src.formats.raw import RAW
 from src.sources import kaggle
-from tests.conftest import ROOT, Project
+from tests.conftest import PARAMS, ROOT, Project
 from tests.kaggle_server import (
     BASIC,
     CUT,
@@ -133,10 +133,9 @@ def bench(tmp_path: Path, server: KaggleServer, monkeypatch: pytest.MonkeyPatch)
     root = tmp_path / "project"
     for folder in ("src", "stages", "tools"):
         shutil.copytree(ROOT / folder, root / folder)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
     data = {"kind": "competition", "competition": SLUG, "dataset": DATASET, "test_share": 0.2, "seed": 7}
     changes = {"source": "kaggle", "variants": ["unet"], "release": "unet", "loss": "bce_dice"}
-    (root / "params.yaml").write_text(yaml.safe_dump(params | changes | {"kaggle": data}))
+    (root / "params.yaml").write_text(yaml.safe_dump(PARAMS | changes | {"kaggle": data}))
     for file in (str(RAW), "data/prepared/kept.npy", "metrics/kept.json"):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text("from before")

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-import yaml
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from torch.nn import functional as F
@@ -21,9 +20,8 @@ from stages.train.cuda_graphs import record_graphs
 from stages.train.ema import decay_at, to_sync_batchnorm
 from stages.train.schedule import TrainParams, learning_rate
 from stages.train.trainer import Trainer, halved, mean_dice
-from tests.conftest import ROOT, photo_and_mask
+from tests.conftest import PARAMS, photo_and_mask
 
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 AUGMENT = AugmentParams(**PARAMS["augment"])
 PLAIN = {"flip_p": 0.0, "rotate_degrees": 0.0, "scale_min": 1.0, "scale_max": 1.0, "shift": 0.0}
 PLAIN |= {"color_p": 0.0, "gamma_p": 0.0, "gray_p": 0.0, "blur_p": 0.0, "noise_p": 0.0}
