@@ -163,12 +163,13 @@ def test_prediction_that_runs_out_of_memory_names_what_to_lower(project):
 
 
 @pytest.mark.parametrize(
-    ("variant", "small_share", "way_out"), [("u2net", 0.0, ""), ("unet", 0.5, ", or the budget's train.small_share 0")]
+    ("variant", "small_share", "way_out"),
+    [("u2net", 0.0, "the model less deep where it has a depth"), ("unet", 0.5, "the budget's train.small_share 0")],
 )
 def test_an_image_too_small_for_the_model_is_refused_before_the_first_step(project, variant, small_share, way_out):
     project.set(cpu__train__small_share=small_share)  # of the epochs are on halved photos
     error = the_error(project.stage("train", variant, check=False))
-    assert error.endswith(f"image_size: 32 is too small for {variant}; it must be at least 64{way_out}")
+    assert error.endswith(f"image_size: 32 is too small for {variant}; it must be at least 64, or {way_out}")
 
 
 @pytest.mark.parametrize("variant", models.known_variants())
