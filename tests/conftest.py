@@ -26,6 +26,7 @@ from filelock import FileLock
 from tests.browser import browser  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 TINY = {
     "image_size": 32,
     "synthetic.labelled": 24,
@@ -237,12 +238,6 @@ def first_run(finished: Path) -> str:
 def project(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy of the finished project for all tests of a module, which go on from there in their order."""
     return copy_finished(finished, tmp_path_factory.mktemp("module") / "project")
-
-
-@pytest.fixture
-def finished_project(finished: Path, tmp_path: Path) -> Project:
-    """A copy of the finished project for one test."""
-    return copy_finished(finished, tmp_path / "finished")
 
 
 def copy_finished(finished: Path, folder: Path) -> Project:

@@ -20,10 +20,10 @@ from src import gpus, models
 from src.compute import ComputeParams, best_precision, configure_torch, find_device, free_gpu
 from src.errors import UserError
 from src.formats.model import load_model
-from tests.conftest import ROOT, copy_project
-from tests.test_models import make
+from tests.conftest import PARAMS, ROOT, copy_project
+from tests.kaggle_server import the_error
+from tests.test_models import heads, make, photos
 
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 COMPUTE = ComputeParams(**PARAMS["compute"])
 compiler = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 
@@ -35,8 +35,7 @@ def project(tmp_path_factory):
     shallow = {"models__unet_plus_plus__depth": 2, "models__unet_plus_plus__dropout": 0.0}
     project.set(compute__device="cpu", **shallow)  # without dropout, which draws otherwise when compiled
     project.repro("split")
-    project.run("git", "add", ".")
-    project.run("git", "commit", "--quiet", "--message", "data")
+    project.commit("data")
     project.stage("train", "unet_plus_plus")
     return project
 
@@ -115,20 +114,13 @@ def test_a_compiled_model_trains_alike_and_is_saved_under_the_same_names(project
 
 
 @pytest.mark.slow
-def test_compiling_without_a_compiler_is_refused_in_one_line(project, tmp_path):
+def test_compiling_without_a_compiler_is_refused_in_the_error(project, tmp_path):
     project.set(compute__compile=True)
     environment = ["CXX=/nowhere/g++", f"TORCHINDUCTOR_CACHE_DIR={tmp_path}"]
     result = project.run("env", *environment, "python", "-m", "stages.train", "unet_plus_plus", check=False)
-    error = one_line(result)
+    error = the_error(result)
     assert error.startswith("error: params.yaml: compute.compile: torch.compile does not work on this machine")
     assert "install a C++ compiler" in error
-
-
-def one_line(result):
-    """The last line that a command that fails wrote, which is no traceback's."""
-    assert result.returncode == 1
-    assert "Traceback" not in result.stderr
-    return result.stderr.splitlines()[-1]
 
 
 OUT_OF_MEMORY = 'raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")'
@@ -156,7 +148,7 @@ def add_code(project, file, code):
 def test_training_that_runs_out_of_memory_names_what_to_lower_and_keeps_its_checkpoint(project, kept):
     model_file(project).unlink()
     add_code(project, "src/losses/bce_dice.py", LOSS)
-    error = one_line(project.stage("train", "unet_plus_plus", check=False))
+    error = the_error(project.stage("train", "unet_plus_plus", check=False))
     assert error.startswith("error: params.yaml: the device has too little memory for this run; lower the budget's")
     assert all(key in error for key in ("train.batch_size", "train.accumulate", "width", "image_size"))
     assert not model_file(project).exists()
@@ -166,31 +158,25 @@ def test_training_that_runs_out_of_memory_names_what_to_lower_and_keeps_its_chec
 
 def test_prediction_that_runs_out_of_memory_names_what_to_lower(project):
     add_code(project, "src/models/unet_plus_plus.py", MODEL)
-    error = one_line(project.stage("predict", "unet_plus_plus", check=False))
+    error = the_error(project.stage("predict", "unet_plus_plus", check=False))
     assert error.endswith("too little memory for this run; lower predict.batch_size or predict.scale")
 
 
-def test_an_image_too_small_for_the_model_is_refused_before_the_first_step(project):
-    error = one_line(project.stage("train", "u2net", check=False))
-    assert "error: params.yaml: image_size: 32 is too small for u2net; it must be at least 64" in error
-
-
-def test_an_image_too_small_to_be_halved_is_refused_before_the_first_step(project):
-    project.set(cpu__train__small_share=0.5)
-    error = one_line(project.stage("train", "unet", check=False))
-    project.set(cpu__train__small_share=0.0)
-    assert error.endswith(
-        "image_size: 32 is too small for unet; it must be at least 64, or the budget's train.small_share 0"
-    )
+@pytest.mark.parametrize(
+    ("variant", "small_share", "way_out"),
+    [("u2net", 0.0, "the model less deep where it has a depth"), ("unet", 0.5, "the budget's train.small_share 0")],
+)
+def test_an_image_too_small_for_the_model_is_refused_before_the_first_step(project, variant, small_share, way_out):
+    project.set(cpu__train__small_share=small_share)  # of the epochs are on halved photos
+    error = the_error(project.stage("train", variant, check=False))
+    assert error.endswith(f"image_size: 32 is too small for {variant}; it must be at least 64, or {way_out}")
 
 
 @pytest.mark.parametrize("variant", models.known_variants())
 def test_every_variant_trains_on_a_single_photo_of_the_smallest_size(variant):
     model = make(variant).train()
     size = model.min_size
-    outputs = model(torch.randint(0, 256, (1, 3, size, size), dtype=torch.uint8))
-    outputs = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
-    sum(output.sum() for output in outputs).backward()
+    sum(output.sum() for output in heads(model, photos(1, 3, size, size))).backward()
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from stages.evaluate import __main__ as evaluate
 from stages.predict import __main__ as predict
 from stages.submit import __main__ as submit
 from stages.train.checkpoint import Checkpoint, State
-from tests.test_bad_input import fails
+from tests.test_bad_input import fails, folder, truncated
 from tests.workspace import make_workspace
 
 ARGUMENTS = {"width": 2, "depth": 2, "dropout": 0.0, "batch_norm": True, "color": "rgb"}
@@ -32,31 +32,10 @@ def workspace(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def half(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def text(path):
-    path.write_text("<<<<<<< HEAD\n")
-
-
-def folder(path):
-    path.unlink()
-    path.mkdir()
-
-
 def flip_a_bit(path):
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
-
-
-def replace(old: bytes, new: bytes):
-    return lambda path: path.write_bytes(path.read_bytes().replace(old, new))
 
 
 def not_numbers(path):
@@ -68,11 +47,11 @@ def not_numbers(path):
 @pytest.mark.parametrize(
     "damage",
     [
-        half,
+        truncated,
         folder,
         flip_a_bit,
         not_numbers,
-        replace(b'\\"dropout\\": 0.0', b'\\"dropout\\": 0.5'),
+        lambda path: path.write_bytes(path.read_bytes().replace(b'\\"dropout\\": 0.0', b'\\"dropout\\": 0.5')),
         lambda path: save_file(load_file(path), path),  # without metadata
         lambda path: path.write_bytes(struct.pack("<Q", 2**62) + path.read_bytes()[8:]),  # an endless header
         lambda path: save_model(path, [], ABOUT | {"arguments": ARGUMENTS | {"width": 1024, "depth": 7}}),  # 360 GB
@@ -111,7 +90,7 @@ def swap_lines(path: Path) -> None:
 
 
 ROWS, SPLIT, MAPS = "data/prepared/labelled/photos.csv", "data/split.csv", "data/predictions/unet/holdout.npy"
-PHOTOS, MASKS = "data/prepared/labelled/photos.npy", "data/prepared/labelled/native_masks.npy"
+MASKS, CURVE = "data/prepared/labelled/native_masks.npy", "plots/training/unet/plots/metrics/train/loss.tsv"
 
 
 @pytest.mark.parametrize(
@@ -122,11 +101,12 @@ PHOTOS, MASKS = "data/prepared/labelled/photos.npy", "data/prepared/labelled/nat
         (SPLIT, lambda path: edit(path, "holdout,-1", "test,-1"), "each row is one of train, val, holdout"),
         (SPLIT, lambda path: edit(path, ",fold", ",fold,"), "not every line has one cell for each column"),
         (ROWS, lambda path: edit(path, ",60,48,", ",60,,"), "the column width holds something else than int"),
-        (MAPS, half, "is damaged"),
+        (MAPS, truncated, "is damaged"),
         (MAPS, lambda path: np.save(path, np.zeros((12, 32, 32), np.float32)), "holds float32"),
         (MAPS, lambda path: np.save(path, np.zeros((11, 32, 32), np.uint8)), "not uint8 12 x any x any"),
         (MAPS, lambda path: np.save(path, np.array([{}] * 12, dtype=object), allow_pickle=True), "is damaged"),
         (MASKS, lambda path: np.save(path, np.zeros(7, np.uint8)), "do not belong together"),
+        (CURVE, lambda path: edit(path, "0.", "x."), "train/loss.tsv"),
     ],
 )  # fmt: skip
 def test_a_file_of_an_earlier_stage_that_is_not_what_it_wrote(workspace, file, damage, says):
@@ -143,11 +123,6 @@ def test_metrics_that_were_edited_by_hand_or_hold_a_conflict(workspace, contents
     (workspace / "metrics/unet.json").write_text(contents)
     fails(lambda: submit.main("unet"), says=["metrics/unet.json", "not what evaluate wrote", "evaluate@unet"])
     assert not (workspace / "submissions").exists()
-
-
-def test_a_training_curve_that_was_damaged(workspace):
-    edit(workspace / "plots/training/unet/plots/metrics/train/loss.tsv", "0.", "x.")
-    fails(lambda: evaluate.main("unet"), says=["train/loss.tsv", "train@unet"])
 
 
 def test_what_is_killed_while_it_is_written_is_not_there_and_the_next_one_removes_it(tmp_path):

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from src import models
-from tests.conftest import ROOT
+from tests.conftest import PARAMS, ROOT
 
 PAGES = [
     *ROOT.glob("*.md"),
@@ -31,7 +30,6 @@ LABELS = {  # of the variants' rows in the study
     "unet_paper": "paper",
     "unet_plus_plus": "plus-plus",
 }
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
 def cells(first: str) -> list[str]:

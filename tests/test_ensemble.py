@@ -1,7 +1,6 @@
 """Better than one model: a variant trained on several folds, and several variants averaged."""
 
 import json
-import re
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,6 @@ from src.inference import PredictParams, predict
 from stages.ensemble.__main__ import average
 from stages.train.checkpoint import Checkpoint
 from tests.test_training import equal_weights, trainer
-from tools import check
 
 TEAM = ["unet", "residual_unet", "residual_unet"]
 
@@ -106,21 +104,3 @@ class TestEnsembles:
     def test_other_members_rerun_the_ensemble_and_the_report_alone(self, project):
         project.set(ensembles={"team": ["unet", "unet", "residual_unet"]})
         assert project.repro() == ["ensemble@team", "report"]
-
-    @pytest.mark.parametrize(
-        ("ensembles", "said"),
-        [
-            ({"team": ["unet", "unet"]}, "ensembles.team: "),
-            ({"team": ["unet", "unet", "u2net"]}, "ensembles.team: there is no 'u2net'; choose from "),
-            ({"u2net": ["unet"] * 3}, "ensembles: u2net is a variant's name; take another one"),
-            (
-                {"a b": ["unet"] * 3},
-                "ensembles.a b.[key]: string should match pattern '^[A-Za-z0-9_]{1,64}$', got 'a b'",
-            ),
-        ],
-    )
-    def test_mistakes_are_named_before_anything_runs(self, project, monkeypatch, ensembles, said):
-        project.set(ensembles=ensembles)
-        monkeypatch.chdir(project.root)
-        with pytest.raises(UserError, match=re.escape(said)):
-            check.main()

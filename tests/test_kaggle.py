@@ -22,7 +22,7 @@ from src.errors import UserError
 from src.formats.metrics import write_metrics
 from src.formats.raw import RAW
 from src.sources import kaggle
-from tests.conftest import ROOT, Project
+from tests.conftest import PARAMS, ROOT, Project
 from tests.kaggle_server import (
     BASIC,
     CUT,
@@ -69,14 +69,9 @@ def make_zip(members: dict[str, bytes], edit: Callable[[zipfile.ZipFile], None] 
     return out.getvalue()
 
 
-def declare(size: int) -> Callable[[zipfile.ZipFile], None]:
-    def edit(archive: zipfile.ZipFile) -> None:
-        archive.filelist[0].file_size = size
-
-    return edit
-
-
 HONEST = make_zip(PHOTOS | SAMPLE)
+BOMB = make_zip(PHOTOS, lambda archive: setattr(archive.filelist[0], "file_size", 10**15))
+ZEROS = make_zip(PHOTOS, lambda archive: archive.writestr("test/images/11.png", bytes(10**6), zipfile.ZIP_DEFLATED))
 LARGE = PHOTOS | {"train/images/2.png": b"photo 2" * 500_000}  # the client writes a mebibyte at a time
 NESTED = {f"people/people/{kind}/{i}.png": f"{kind} {i}".encode() for i in range(10) for kind in ("images", "masks")}
 DATASET_ZIP = make_zip(NESTED | {"people/people/collage/0.png": b"", "people/df.csv": b"images,masks,collage\n"})
@@ -138,10 +133,9 @@ def bench(tmp_path: Path, server: KaggleServer, monkeypatch: pytest.MonkeyPatch)
     root = tmp_path / "project"
     for folder in ("src", "stages", "tools"):
         shutil.copytree(ROOT / folder, root / folder)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
     data = {"kind": "competition", "competition": SLUG, "dataset": DATASET, "test_share": 0.2, "seed": 7}
     changes = {"source": "kaggle", "variants": ["unet"], "release": "unet", "loss": "bce_dice"}
-    (root / "params.yaml").write_text(yaml.safe_dump(params | changes | {"kaggle": data}))
+    (root / "params.yaml").write_text(yaml.safe_dump(PARAMS | changes | {"kaggle": data}))
     for file in (str(RAW), "data/prepared/kept.npy", "metrics/kept.json"):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text("from before")
@@ -288,7 +282,7 @@ def test_a_refusal_or_a_fault(bench, how, details, says, attempts):
     [
         ("competition", HONEST[: len(HONEST) // 2], ("not a complete zip", "download it afresh"), False),
         ("competition", HONEST.replace(b"photo 9", b"photo X"), ("not a complete zip", "Bad CRC"), False),
-        ("competition", make_zip(PHOTOS, declare(10**15)), ("takes 1000000.00 GB, but", "make room"), True),
+        ("competition", BOMB, ("takes 1000000.00 GB, but", "make room"), True),
         ("competition", make_zip({"images/1.png": b""}), ("expected the folders", "source: local", "changed"), True),
         (
             "competition",
@@ -311,25 +305,29 @@ def test_an_archive_that_cannot_be_trusted_or_has_another_layout(bench, kind, ar
     bench.works("download")
 
 
-@pytest.mark.parametrize(("large", "requests"), [(True, 1), (False, 2)], ids=["downloading", "unpacking"])
-def test_a_disk_that_fills_up(bench, monkeypatch, large, requests):
-    def photo_of_zeros(archive: zipfile.ZipFile) -> None:
-        archive.writestr("test/images/11.png", bytes(10**6), zipfile.ZIP_DEFLATED)
+LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))"
+NO_DISK = "import shutil; shutil.disk_usage = lambda _: shutil._ntuple_diskusage(9, 9, 9)"
 
-    bench.server.archives[SLUG] = make_zip(LARGE) if large else make_zip(PHOTOS, photo_of_zeros)
-    monkeypatch.setenv("TEST_PATCH", "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))")
-    bench.fails("download", says=("no room left on the disk", "make room and run the same command again"))
+
+@pytest.mark.parametrize(
+    ("archive", "patch", "says"),
+    [
+        (make_zip(LARGE), LIMIT, "no room left on the disk"),
+        (ZEROS, LIMIT, "no room left on the disk"),
+        (HONEST, NO_DISK, "the download takes 0.00 GB, but 0.00 GB are free in .cache/kaggle"),
+    ],
+    ids=["downloading", "unpacking", "before the download"],
+)
+def test_a_disk_that_fills_up(bench, monkeypatch, archive, patch, says):
+    bench.server.archives[SLUG] = archive
+    monkeypatch.setenv("TEST_PATCH", patch)
+    bench.fails("download", says=(says, "make room and run the same command again"))
+    assert bench.zip.exists() == (patch == LIMIT)
     assert len(bench.server.seen("/DownloadDataFiles")) == 1, "trying again does not make room"
     monkeypatch.delenv("TEST_PATCH")
     bench.works("download")
-    if not large:
+    if archive == ZEROS:
         assert "Range" not in bench.server.seen("/store/")[1].headers, "the zip is complete: only asked for its age"
-
-
-def test_too_little_disk_is_known_before_the_download(bench, monkeypatch):
-    monkeypatch.setenv("TEST_PATCH", "import shutil; shutil.disk_usage = lambda _: shutil._ntuple_diskusage(9, 9, 9)")
-    bench.fails("download", says=("the download takes 0.00 GB, but 0.00 GB are free in .cache/kaggle", "make room"))
-    assert not list((bench.root / ".cache").rglob("*.zip"))
 
 
 def test_dvc_and_git_keep_no_secret_and_no_partial_download(bench, new_project):
@@ -382,8 +380,8 @@ def ready(bench: Bench) -> Bench:
 
 
 def write_csv(bench: Bench, text: str) -> None:
-    (bench.root / "submissions").mkdir(exist_ok=True)
-    (bench.root / "submissions/unet.csv").write_text(text)
+    (bench.root / CSV).parent.mkdir(exist_ok=True)
+    (bench.root / CSV).write_text(text)
     write_lock(bench)
 
 
@@ -413,7 +411,7 @@ def uploads(bench: Bench) -> list[str]:
     return sorted(path.name for path in (bench.root / "submissions").glob("submission_*"))
 
 
-NOBODY = "id,encoded_pixels\n9.png,\n10.png,\n11.png,\n"
+CSV, NOBODY = "submissions/unet.csv", "id,encoded_pixels\n9.png,\n10.png,\n11.png,\n"
 
 
 def test_an_upload_is_scored_and_recorded_and_the_next_one_gets_a_name_of_its_own(ready):
@@ -470,23 +468,15 @@ def test_a_dry_run_sends_nothing_and_needs_no_credentials(ready):
 @pytest.mark.parametrize(
     ("file", "content", "says"),
     [
-        (
-            "submissions/unet.csv",
-            "id,pixels\n9.png,1 2\n",
-            "its columns are id, pixels, not id, encoded_pixels; run dvc",
-        ),
-        (
-            "submissions/unet.csv",
-            NOBODY[:-9],
-            "its rows are not the 3 test photos in their order; run dvc repro submit@",
-        ),
-        ("submissions/unet.csv", NOBODY.replace("9", "8"), "its rows are not the 3 test photos in their order"),
-        ("submissions/unet.csv", NOBODY.replace("10.png,", "10.png,20 2"), "10.png: runs overlap"),
-        ("submissions/unet.csv", NOBODY.replace("9.png,", "9.png,1 x"), "9.png: "),
-        ("submissions/unet.csv", NOBODY.replace("9.png,", f"9.png,1 {10**20 - 1}"), "9.png: "),
-        ("submissions/unet.csv", 'id,encoded_pixels\n9.png,"1 2\n', "not a CSV file"),
-        ("submissions/unet.csv", None, "submissions/unet.csv is missing; run dvc repro submit@unet"),
-        ("submissions/unet.csv", NOBODY, "submissions/unet.csv is not the file that dvc.lock belongs to; run dvc"),
+        (CSV, "id,pixels\n9.png,1 2\n", "its columns are id, pixels, not id, encoded_pixels; run dvc"),
+        (CSV, NOBODY[:-9], "its rows are not the 3 test photos in their order; run dvc repro submit@"),
+        (CSV, NOBODY.replace("9", "8"), "its rows are not the 3 test photos in their order"),
+        (CSV, NOBODY.replace("10.png,", "10.png,20 2"), "10.png: runs overlap"),
+        (CSV, NOBODY.replace("9.png,", "9.png,1 x"), "9.png: "),
+        (CSV, NOBODY.replace("9.png,", f"9.png,1 {10**20 - 1}"), "9.png: "),
+        (CSV, 'id,encoded_pixels\n9.png,"1 2\n', "not a CSV file"),
+        (CSV, None, "submissions/unet.csv is missing; run dvc repro submit@unet"),
+        (CSV, NOBODY, "submissions/unet.csv is not the file that dvc.lock belongs to; run dvc"),
         ("metrics/unet.json", "\n", "metrics/unet.json is not the file that dvc.lock belongs to; run dvc repro"),
         ("dvc.lock", None, "dvc.lock does not say how submissions/unet.csv was made; run dvc repro"),
         ("dvc.lock", "[]", "dvc.lock does not say how submissions/unet.csv was made; run dvc repro"),

@@ -22,6 +22,7 @@ from src.formats.raw import RAW
 from src.sources import kaggle
 from tests.conftest import ROOT, Project, copy_project, ran, write_raw
 from tests.kaggle_server import CUT, SECRETS, USER, KaggleServer, Kernel, assert_no_secret, the_error, use_server
+from tests.test_resume import start
 from tools.kaggle_run import home, kernel
 from tools.kaggle_run.__main__ import all_overrides
 
@@ -235,20 +236,10 @@ def test_nothing_is_pushed_twice_waiting_can_be_interrupted_and_fetching_does_no
     assert "the connection to Kaggle failed, attempt 4" in bench.fails()
     bench.server.faults.clear()
     assert "is running; without --push-only" in bench.call("--push-only")
-    waiting = subprocess.Popen(
-        ["python", "-m", "tools.kaggle_run"],
-        cwd=bench.home.root,
-        env=bench.home.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert waiting.stdout
-    for line in waiting.stdout:
-        if "a line of the log" in line:
-            waiting.send_signal(signal.SIGINT)
-            break
-    assert waiting.stdout.read().strip().endswith("error: interrupted; start the same command again")
+    waiting = start(bench.home, "python", "-m", "tools.kaggle_run")
+    assert any(b"a line of the log" in line for line in waiting.stdout)
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.stdout.read().strip().endswith(b"error: interrupted; start the same command again")
     assert waiting.wait() == 1
     assert "is running; the same command without --fetch waits for its results" in bench.fails("--fetch")
     assert len(bench.server.seen("/SaveKernel")) == 1

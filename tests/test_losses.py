@@ -4,13 +4,12 @@ import math
 
 import pytest
 import torch
-import yaml
 
 from src.errors import UserError
 from src.losses import build_loss, known_losses
-from tests.conftest import ROOT
+from tests.conftest import PARAMS
 
-BLOCKS = yaml.safe_load((ROOT / "params.yaml").read_text())["losses"]
+BLOCKS = PARAMS["losses"]
 # Soft counts: TP 0.5 + 0.8, FN 0.5 + 0.2, FP 0.2 + 0.4.
 PROBABILITY = torch.tensor([0.5, 0.8, 0.2, 0.4]).view(1, 1, 2, 2)
 LOGITS = PROBABILITY.logit()
@@ -90,15 +89,6 @@ class TestEveryLoss:
         assert loss(LOGITS.bfloat16(), TARGET.to(torch.uint8)).dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "message"),
-    [
-        ("dise", {}, "there is no 'dise'; choose one of bce, bce_dice"),
-        ("bce_dice", {}, r"losses\.bce_dice\.smooth: field required"),
-        ("bce_dice", {"smooth": -1.0}, r"losses\.bce_dice\.smooth: input should be greater than 0, got -1"),
-        ("bce", {"alpha": 1.0}, r"losses\.bce\.alpha: extra inputs"),
-    ],
-)
-def test_unknown_losses_and_arguments_are_named(name, arguments, message):
-    with pytest.raises(UserError, match=message):
-        build_loss(name, arguments)
+def test_an_unknown_loss_is_named():
+    with pytest.raises(UserError, match="there is no 'dise'; choose one of bce, bce_dice"):
+        build_loss("dise", {})

@@ -51,6 +51,12 @@ def photos(*shape, seed=0):
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
+def heads(model, batch):
+    """All that the model gives for `batch`; of several heads while it trains."""
+    outputs = model(batch)
+    return (outputs,) if isinstance(outputs, Tensor) else outputs
+
+
 @torch.no_grad()
 def logits(model, batch):
     output = model.eval()(batch)
@@ -82,9 +88,7 @@ class TestEveryVariant:
         model, batch = make(variant), photos(2, 3, *size)
         assert logits(model, batch).shape == (2, 1, *size)
         assert logits(model, batch).dtype == torch.float32
-        outputs = model.train()(batch)
-        outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
-        assert [output.shape for output in outputs] == [(2, 1, *size)] * len(model.deep_supervision)
+        assert [output.shape for output in heads(model.train(), batch)] == [(2, 1, *size)] * len(model.deep_supervision)
         assert sum(model.deep_supervision) == pytest.approx(1)
 
     def test_every_pixel_answers_to_its_own_place(self, variant):
@@ -103,9 +107,7 @@ class TestEveryVariant:
         for seed in range(3):  # a ReLU that sleeps by chance does so for one draw of the weights; a cut wire for all
             model = make(variant, seed, batch_norm=batch_norm).train()
             target = (photos(4, 1, 64, 64, seed=1) > 128).float()
-            outputs = model(photos(4, 3, 64, 64))
-            outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
-            sum((output - target).square().mean() for output in outputs).backward()
+            sum((output - target).square().mean() for output in heads(model, photos(4, 3, 64, 64))).backward()
             asleep = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
             dead = asleep if dead is None else dead & asleep
         assert not dead
@@ -244,8 +246,7 @@ class TestResize:
     @pytest.mark.parametrize("variant", models.known_variants())
     def test_no_variant_gathers_on_a_deterministic_gpu(self, variant, deterministic):
         with FakeTensorMode(), torch.device("cuda"):  # shapes alone: no GPU is needed
-            outputs = make(variant).train()(torch.empty(2, 3, 64, 64, dtype=torch.uint8))
-            recorded = operations(torch.cat(outputs if isinstance(outputs, tuple) else (outputs,)))
+            recorded = operations(torch.cat(heads(make(variant).train(), torch.empty(2, 3, 64, 64, dtype=torch.uint8))))
         assert not {name for name in recorded if "Index" in name or "Upsample" in name} - {"UpsampleNearest2DBackward0"}
         assert ("BilinearResizeBackward" in recorded) == (variant in ("u2net", "attention_unet"))
 

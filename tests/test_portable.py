@@ -37,26 +37,26 @@ def test_a_cpu_without_the_instructions_is_told_in_a_line(tmp_path, monkeypatch,
         assert capsys.readouterr().err.count("no AVX2 here") == said
 
 
-def test_what_differs_from_the_commit_is_named(finished_project):
+def test_what_differs_from_the_commit_is_named(project):
     def said():
-        return finished_project.tool("same_bytes").stdout.strip()
+        return project.tool("same_bytes").stdout.strip()
 
     assert said() == "same bytes as committed"
 
-    lock = finished_project.root / "dvc.lock"
+    lock = project.root / "dvc.lock"
     ours = lock.read_text()
     model = ours.index("- path: models/unet.safetensors", ours.index("  train@unet:"))
     lock.write_text(ours[:model] + ours[model:].replace("md5: ", "md5: 0", 1))
-    finished_project.commit("results of another CPU")
+    project.commit("results of another CPU")
     lock.write_text(ours)
     assert said().startswith("train@unet: same inputs, other bytes than those committed. This CPU or GPU")
 
-    finished_project.set(seed=7)
-    finished_project.repro("train@unet")
+    project.set(seed=7)
+    project.repro("train@unet")
     assert "train@unet" not in said()
 
     lock.write_text(ours)
-    (finished_project.root / "models/unet.safetensors").unlink()
+    (project.root / "models/unet.safetensors").unlink()
     assert "such as train@unet, have no results here" in said()
-    shutil.rmtree(finished_project.root / ".git")
+    shutil.rmtree(project.root / ".git")
     assert said().startswith("the last commit has no dvc.lock")

@@ -1,10 +1,9 @@
 """docs/reruns.md says what reruns when: some of it is run again, with the real dvc, and compared."""
 
 import pytest
-import yaml
 
 from src.sources import known_sources
-from tests.conftest import ROOT
+from tests.conftest import PARAMS
 from tests.reruns import CHANGES, Matrix, committed_rows
 from tools.check import BUDGETS
 
@@ -31,7 +30,7 @@ def test_the_table_holds_these_changes_and_no_others():
 
 def test_every_param_has_a_row():
     # `start` fits one variant alone: tests/test_start.py has what it reruns.
-    params = set(yaml.safe_load((ROOT / "params.yaml").read_text())) - {*known_sources(), *BUDGETS, "start"}
+    params = PARAMS.keys() - {*known_sources(), *BUDGETS, "start"}
     assert params <= {change.name.strip("`,").split(".")[0].split("`")[0] for change in CHANGES}
 
 

@@ -19,9 +19,11 @@ MANY = 60  # epochs, each of a fraction of a second each, that a run is still go
 OUTS = ("models", "plots", "data/predictions", "metrics", "submissions")
 
 
-def hashes(project) -> dict[str, str]:
-    files = [path for out in OUTS for path in (project.root / out).rglob("*") if path.is_file()]
-    return {str(path.relative_to(project.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+def hashes(project, *folders) -> dict[str, str]:
+    """The MD5, as DVC computes it, of every file in `folders`, or in OUTS, by path; starters and `none` are in git."""
+    files = [path for out in folders or OUTS for path in (project.root / out).rglob("*") if path.is_file()]
+    made = [path for path in files if path.parent.name != "starters" and path.name != "none"]
+    return {str(path.relative_to(project.root)): hashlib.md5(path.read_bytes()).hexdigest() for path in made}
 
 
 def checkpoints(project) -> list[Path]:

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 from src.formats.model import load_model
 from src.predictor import load
 from tests.conftest import ROOT, VARIANTS, Project, copy_finished, identify, ran
+from tests.test_resume import hashes
 
 KEYS = {"access_key_id": "tester", "secret_access_key": "secret"}  # the server takes any
 MODEL = "models/residual_unet.safetensors"  # the release
@@ -23,18 +24,6 @@ WRITTEN = ("data", "models", "plots", "report", "submissions")
 AFTER_SCORING = ("evaluate", "submit")
 AFTER_TRAINING = ("predict", *AFTER_SCORING)
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())
-
-
-def made(project: Project, *folders: str) -> list[Path]:
-    """Every file in `folders`; those left out that are in git: models/starters, and the files `none`."""
-    files = [path for folder in folders for path in (project.root / folder).rglob("*") if path.is_file()]
-    return [path for path in files if path.parent.name != "starters" and path.name != "none"]
-
-
-def digests(project: Project, *folders: str) -> dict[str, str]:
-    """The MD5, as DVC computes it, of every file in `folders`, by path."""
-    files = made(project, *folders)
-    return {str(path.relative_to(project.root)): hashlib.md5(path.read_bytes()).hexdigest() for path in files}
 
 
 def cached(project: Project) -> set[str]:
@@ -45,7 +34,7 @@ def cached(project: Project) -> set[str]:
 
 def md5s(project: Project, *folders: str) -> set[str]:
     """The MD5s of the files in `folders` but cost.json, which no loss changes."""
-    return {md5 for path, md5 in digests(project, *folders).items() if Path(path).name != "cost.json"}
+    return {md5 for path, md5 in hashes(project, *folders).items() if Path(path).name != "cost.json"}
 
 
 @dataclass
@@ -116,10 +105,10 @@ def clone(folder_team, tmp_path) -> Project:
 class TestPull:
     def test_one_model_comes_alone_and_everything_comes_whole(self, folder_team, clone):
         clone.run("dvc", "pull", MODEL)
-        assert set(digests(clone, *WRITTEN)) == {"data/split.csv", MODEL}
+        assert set(hashes(clone, *WRITTEN)) == {"data/split.csv", MODEL}
         assert cached(clone) == md5s(clone, "models") <= md5s(folder_team.ana, "models")
         clone.run("dvc", "pull")
-        assert digests(clone, *WRITTEN) == digests(folder_team.ana, *WRITTEN)
+        assert hashes(clone, *WRITTEN) == hashes(folder_team.ana, *WRITTEN)
         assert "up to date" in clone.run("dvc", "status").stdout
 
     @pytest.mark.slow
@@ -169,7 +158,7 @@ class TestReproInAFreshClone:
         stages = carla.repro("--pull", "--allow-missing")
         assert {stage.split("@")[0] for stage in stages} <= {"evaluate", "report", "release"}
         for folder in ("models", "data/predictions", "submissions", "metrics"):
-            assert digests(carla, folder) == digests(ben, folder) != digests(s3_team.ana, folder)
+            assert hashes(carla, folder) == hashes(ben, folder) != hashes(s3_team.ana, folder)
         assert not (carla.root / "data/downloaded.zip").exists()
 
 
@@ -275,7 +264,7 @@ class TestContinuousIntegration:
     def test_a_clone_without_data_passes_and_is_left_as_it_was(self, clone):
         result = self.verify(clone)
         assert (result.returncode, result.stdout) == (0, "dvc.lock is up to date\n")
-        assert set(digests(clone, *WRITTEN)) == {"data/split.csv"}
+        assert set(hashes(clone, *WRITTEN)) == {"data/split.csv"}
         assert clone.run("git", "status", "--porcelain").stdout == ""
 
     @pytest.mark.parametrize(

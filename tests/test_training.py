@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-import yaml
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from torch.nn import functional as F
@@ -21,9 +20,8 @@ from stages.train.cuda_graphs import record_graphs
 from stages.train.ema import decay_at, to_sync_batchnorm
 from stages.train.schedule import TrainParams, learning_rate
 from stages.train.trainer import Trainer, halved, mean_dice
-from tests.conftest import ROOT, photo_and_mask
+from tests.conftest import PARAMS, photo_and_mask
 
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 AUGMENT = AugmentParams(**PARAMS["augment"])
 PLAIN = {"flip_p": 0.0, "rotate_degrees": 0.0, "scale_min": 1.0, "scale_max": 1.0, "shift": 0.0}
 PLAIN |= {"color_p": 0.0, "gamma_p": 0.0, "gray_p": 0.0, "blur_p": 0.0, "noise_p": 0.0}
@@ -282,9 +280,13 @@ class TestTrainer:
         statistics = ("running_mean", "running_var", "num_batches_tracked")  # the forward pass has moved these already
         assert all(torch.equal(before[n], best[2].weights[n]) for n in before if not n.endswith(statistics))
 
-    @pytest.mark.parametrize("epochs", [1, 2, 3])
-    def test_a_run_on_small_photos_goes_on_where_it_was(self, tmp_path, epochs):
-        whole = trainer(epochs=4, small_share=0.5).fit()
+    @pytest.mark.parametrize(("epochs", "half"), [(1, False), (2, False), (3, False), (2, True)])
+    def test_a_run_goes_on_where_it_was(self, tmp_path, epochs, half):
+        """On small photos first, or in 16 bits, with the scale that it had."""
+
+        def run(**others):
+            how = {"fabric": half_precision(2.0**24)} if half else {"small_share": 0.5}
+            return trainer(epochs=4, **how, **others)
 
         def stop(epoch, metrics, model):
             if epoch == epochs:
@@ -292,11 +294,14 @@ class TestTrainer:
 
         checkpoint = Checkpoint(tmp_path, "run")
         with pytest.raises(KeyboardInterrupt):
-            trainer(epochs=4, small_share=0.5, log=stop, checkpoint=checkpoint).fit()
-        resumed = trainer(epochs=4, small_share=0.5, checkpoint=checkpoint)
-        again = resumed.fit()
-        assert (again.epoch, again.dice) == (whole.epoch, whole.dice)
-        assert equal_weights(whole.weights, again.weights)
+            run(log=stop, checkpoint=checkpoint).fit()
+        whole, resumed = run(), run(checkpoint=checkpoint)
+        best, again = whole.fit(), resumed.fit()
+        assert (again.epoch, again.dice) == (best.epoch, best.dice)
+        assert equal_weights(best.weights, again.weights)
+        if half:
+            assert resumed.scaler.state_dict() == whole.scaler.state_dict()
+            assert whole.scaler.get_scale() < 2.0**24
 
     def test_accumulated_batches_are_one_large_batch(self):
         results = []
@@ -371,23 +376,6 @@ class TestGradientScaler:
         before = [tensor.clone() for tensor in run.average.averaged]
         run.train_step(0, 0, run.train.batches([torch.arange(4)]))
         assert equal(before, run.average.averaged)
-
-    def test_it_goes_on_with_the_scale_that_it_had(self, tmp_path):
-        whole = trainer(fabric=half_precision(2.0**24), epochs=4)
-        best = whole.fit()
-        assert whole.scaler.get_scale() < 2.0**24
-
-        def stop(epoch, metrics, model):
-            if epoch == 2:
-                raise KeyboardInterrupt
-
-        checkpoint = Checkpoint(tmp_path, "run")
-        with pytest.raises(KeyboardInterrupt):
-            trainer(fabric=half_precision(2.0**24), epochs=4, log=stop, checkpoint=checkpoint).fit()
-        resumed = trainer(fabric=half_precision(2.0**24), epochs=4, checkpoint=checkpoint)
-        again = resumed.fit()
-        assert resumed.scaler.state_dict() == whole.scaler.state_dict()
-        assert equal_weights(best.weights, again.weights)
 
 
 class TestGraphs:

@@ -4,7 +4,6 @@ Of the params and of the variants' holdout Dice it shows what differs. DVC's own
 """
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,14 +12,14 @@ from dvc.repo import Repo
 
 from src.errors import UserError, run_main
 from src.formats.metrics import METRICS
+from tools.git import git
 
 COMMITS = 50  # how far back
 WIDEST = 24  # characters of one value
 
 
 def main() -> None:
-    log = ["git", "rev-list", f"--max-count={COMMITS}", "HEAD"]
-    commits = subprocess.run(log, capture_output=True, text=True, check=False).stdout.split()
+    commits = git("rev-list", f"--max-count={COMMITS}", "HEAD", check=False).split()
     if not commits:
         first = 'git init && git add . && git commit -m "First"'
         raise UserError(f"experiments belong to commits, and there is none; type: {first}")

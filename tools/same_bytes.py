@@ -5,7 +5,6 @@ rounds otherwise than the one that made the committed results: such stages are n
 """
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import yaml
 
 from src.errors import UserError, run_main
 from src.formats.metrics import METRICS
+from tools.git import git
 
 LOCK = Path("dvc.lock")
 INPUTS = ("cmd", "deps", "params")  # of a stage, in dvc.lock
@@ -21,7 +21,7 @@ INPUTS = ("cmd", "deps", "params")  # of a stage, in dvc.lock
 def main() -> None:
     if not LOCK.exists():
         raise UserError(f"{LOCK} is missing; run dvc repro first")
-    if (committed := show(LOCK)) is None:
+    if not (committed := show(LOCK)):
         print(f"the last commit has no {LOCK} to compare with; commit this run, and later ones are compared with it")
         return
     ours = yaml.safe_load(LOCK.read_text())["stages"]
@@ -55,10 +55,9 @@ def moved() -> str:
     return f"Holdout Dice moved most for {max(changes)[1]}." if changes else ""
 
 
-def show(path: Path) -> str | None:
-    """`path` as the last commit has it; None if it has none, or this is no git repository."""
-    found = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, text=True, check=False)
-    return found.stdout if found.returncode == 0 else None
+def show(path: Path) -> str:
+    """`path` as the last commit has it; empty if it has none, or this is no git repository."""
+    return git("show", f"HEAD:./{path}", check=False)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Not a stage of `dvc repro`: each upload counts against the competition's daily a
 """
 
 import argparse
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from tools.upload.lock import loss_behind, md5_of
 from tools.upload.record import RECORD, Row, read_record, write_record
 
 INSIST = "--again hands it in once more"
+ALONE = (SUBMISSIONS / ".kaggle.lock", "uploads")  # within it, no other upload reads or writes the record
 
 
 def main(*arguments: str) -> None:
@@ -39,7 +39,7 @@ def main(*arguments: str) -> None:
     new, message = prepare(source)
     if options.again:
         message += f", again at {datetime.now(UTC):%H:%M:%S}"  # unlike that of the time before
-    with alone():  # until it is recorded: another upload could hand in the same
+    with locked(*ALONE):  # until it is recorded: another upload could hand in the same
         known = [row for row in read_record() if row.md5 == new.md5 and row.status != "error"]
         if known and not options.again:
             row = known[-1]
@@ -60,11 +60,6 @@ def main(*arguments: str) -> None:
             row = new._replace(kaggle_id=number)
             write_record(row)  # before the wait, so that it is not handed in twice if that is cut short
     finish(row, competition)
-
-
-def alone() -> AbstractContextManager[None]:
-    """Within it, no other upload reads or writes the record."""
-    return locked(SUBMISSIONS / ".kaggle.lock", "uploads")
 
 
 def destination() -> Params:
@@ -105,7 +100,7 @@ def finish(row: Row, params: Params) -> None:
     if submission is None:
         raise UserError(f"{row.file} is handed in, but has no score yet; run the same command again: see {page}")
     public, private = submission.public_score or "", submission.private_score or ""
-    with alone():
+    with locked(*ALONE):
         write_record(row._replace(public_score=public, private_score=private, status=submission.status.name.lower()))
     if submission.status.name == "ERROR":
         reason = " ".join((submission.error_description or "no reason given").split())
