@@ -203,6 +203,7 @@ class TestDataset:
         ([0.5, 0.8, 0.9, 0.88, 0.86, 0.85], [1, 0.5, 0.4, 0.5, 0.6, 0.7], "settled"),
         ([0.5, 0.6, 0.7, 0.8, 0.85, 0.9], [1, 0.9, 0.8, 0.7, 0.6, 0.5], "improving"),
         ([0.5], [1], "settled"),
+        ([0.9, 0.8], [1, 0.5], "settled"),
     ],
 )
 def test_the_verdict_on_the_curves(dice, loss, verdict):

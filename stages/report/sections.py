@@ -31,7 +31,7 @@ def convergence(curves: Mapping[str, Sequence[float]]) -> Convergence:
     dice, loss, size = (np.asarray(curves[name], np.float64) for name in names)
     first = int(np.argmax(size == size[-1]))  # before it, photos were halved: another Dice, and no weights are kept
     best, last, verdict = first + int(np.argmax(dice[first:])), len(dice) - 1, "settled"
-    if dice[best] - dice[last] >= FELL and loss[last] < loss[best]:
+    if last - best > 1 and dice[best] - dice[last] >= FELL and loss[last] < loss[best]:
         verdict = "over-fitting"
     elif best - first >= 0.9 * (last - first) and dice[best] - dice[first + int(0.8 * (last - first))] >= ROSE:
         verdict = "improving"
