@@ -74,12 +74,3 @@ def test_plain_ssh(team, tmp_path):
         assert f"{machine}: Running stage 'train@{variant}'" in output
     nothing_is_left_to_train(team, tmp_path / "third")
     assert team.run("env", *environment, str(CLUSTER / "ssh.sh"), "nowhere", *machines, check=False).returncode == 1
-
-
-def test_skypilot_reads_its_file():
-    sky = pytest.importorskip("sky", reason="SkyPilot is not installed")
-    given = {"REPOSITORY": "https://localhost/person.git", "VARIANT": "unet"}
-    secrets = dict.fromkeys(SKY["secrets"], "none")
-    task = sky.Task.from_yaml_config(dict(SKY), list(given.items()), list(secrets.items()))
-    assert {str(resource.accelerators) for resource in task.resources} >= {"{'L4': 1}", "{'H100': 1}"}
-    assert task.envs == given
