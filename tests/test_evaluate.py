@@ -266,6 +266,7 @@ def test_nobody_is_an_empty_string_and_everything_is_one_run():
     assert rle.encode(np.zeros((4, 3), np.uint8)) == ""
     assert rle.encode(np.ones((4, 3), np.uint8)) == "1 12"
     assert not rle.decode("", 4, 3).any()
+    assert rle.decode("2 1 3 2", 4, 1).tolist() == [[0], [1], [1], [1]]  # runs may touch
 
 
 @given(MASKS)
