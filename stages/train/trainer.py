@@ -14,7 +14,7 @@ from tqdm import tqdm
 from src.losses import Loss
 from src.models.blocks import Logits, SegmentationModel
 from stages.train.batches import PERSON, Batch, PhotoBatches, micro_batches, seed_for, shuffled
-from stages.train.checkpoint import Checkpoint, State, load_optimizer_tensors, optimizer_tensors
+from stages.train.checkpoint import Checkpoint, load_optimizer_tensors, optimizer_tensors
 from stages.train.checks import check_finite, check_run
 from stages.train.cuda_graphs import can_record, record_graphs
 from stages.train.ema import WeightAverage, to_sync_batchnorm
@@ -104,9 +104,21 @@ class Trainer:
         return self.best
 
     def save(self, at_once: bool = True) -> None:
-        """Writes the checkpoint, if there is to be one: `at_once`, or when its time has come."""
-        if self.checkpoint and self.fabric.is_global_zero and (at_once or self.checkpoint.is_due()):
-            self.checkpoint.save(self._state())
+        """Writes all that the next epoch depends on, if there is a checkpoint: `at_once`, or when its time has come."""
+        if not (self.checkpoint and self.fabric.is_global_zero and (at_once or self.checkpoint.is_due())):
+            return
+        groups = {
+            "model": self.model.module.state_dict(),
+            "average": self.average.model.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+            "best": self.best.weights,
+            "panels": self.logger.panels if self.logger else {},
+        }
+        best = {"epoch": self.best.epoch, "dice": self.best.dice, "dice_smoothed": self.best.dice_smoothed}
+        rows = self.logger.rows if self.logger else []
+        scaler = self.scaler.state_dict() if self.scaler else {}
+        facts = {"epoch": self.epoch, "smoothed": self.smoothed, "best": best, "rows": rows, "scaler": scaler}
+        self.checkpoint.save(groups, facts)
 
     def train_epoch(self, epoch: int, bar: tqdm) -> Metrics:
         """One pass over the training photos in a new order; those that do not fill a last batch are left out."""
@@ -184,21 +196,6 @@ class Trainer:
     def _patience_is_out(self) -> bool:
         best = max(self.best.epoch, self.params.small_epochs - 1)  # the small epochs do not use it up
         return 0 < self.params.patience <= self.epoch - 1 - best
-
-    def _state(self) -> State:
-        """All that the next epoch depends on."""
-        groups = {
-            "model": self.model.module.state_dict(),
-            "average": self.average.model.state_dict(),
-            "optimizer": optimizer_tensors(self.optimizer),
-            "best": self.best.weights,
-            "panels": self.logger.panels if self.logger else {},
-        }
-        best = {"epoch": self.best.epoch, "dice": self.best.dice, "dice_smoothed": self.best.dice_smoothed}
-        rows = self.logger.rows if self.logger else []
-        scaler = self.scaler.state_dict() if self.scaler else {}
-        facts = {"epoch": self.epoch, "smoothed": self.smoothed, "best": best, "rows": rows, "scaler": scaler}
-        return State(groups, facts)
 
     def _resume(self) -> None:
         state = self.checkpoint.load() if self.checkpoint else None
