@@ -22,7 +22,6 @@ from stages.train.logger import Logger, Progress
 from stages.train.schedule import TrainParams, learning_rate
 
 Metrics = dict[str, float]
-Augmentation = Callable[[Tensor, Tensor], Batch]
 
 
 @dataclass
@@ -55,7 +54,7 @@ class Trainer:
         val: PhotoBatches,
         loss: Loss,
         final_loss: Loss,
-        augment: Augmentation,
+        augment: Callable[[Tensor, Tensor], Batch],
         params: TrainParams,
         seed: int,
         logger: Logger | None = None,
