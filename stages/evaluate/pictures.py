@@ -33,8 +33,8 @@ def draw(variant: str, folder: Path, rows: pd.DataFrame, dice: pd.Series, masks:
         # The photo is at the working size: all are drawn in the proportions of its masks.
         size = [max(8, round(PANEL * side / max(target.shape))) for side in target.shape[::-1]]
         photo = cv2.resize(photos[rows.index[position]], size, interpolation=cv2.INTER_AREA)
-        small = (cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) for mask in (target, predicted))
-        return compare(photo, *small, columns)
+        target, predicted = (cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) for mask in (target, predicted))
+        return compare(photo, target, predicted, columns)
 
     for position in to_compare(rows):
         photo_id = rows["id"].iloc[position]
