@@ -15,7 +15,7 @@ from src.formats.model import load_model, save_model
 from stages.evaluate import __main__ as evaluate
 from stages.predict import __main__ as predict
 from stages.submit import __main__ as submit
-from stages.train.checkpoint import Checkpoint, State
+from stages.train.checkpoint import Checkpoint
 from tests.test_bad_input import fails, folder, truncated
 from tests.workspace import make_workspace
 
@@ -69,8 +69,8 @@ def test_a_model_that_is_not_what_was_written(workspace, damage):
 
 def test_a_checkpoint_with_one_flipped_bit_or_without_contents_counts_as_none(tmp_path, capsys):
     checkpoint = Checkpoint(tmp_path, "key")
-    checkpoint.save(State({"model": {"w": torch.arange(3000.0)}}, {"epoch": 1}))
-    assert checkpoint.load().facts == {"epoch": 1}
+    checkpoint.save({"model": {"w": torch.arange(3000.0)}}, {"epoch": 1})
+    assert checkpoint.load()[1] == {"epoch": 1}
     flip_a_bit(checkpoint.path)
     assert checkpoint.load() is None
     checkpoint.path.write_bytes(b"")

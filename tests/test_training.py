@@ -358,7 +358,7 @@ class TestTrainer:
         self, tmp_path, interval, saved
     ):
         checkpoint, calls = Checkpoint(tmp_path, "run", interval), []
-        checkpoint.save = calls.append
+        checkpoint.save = lambda *state: calls.append(state)
         trainer(checkpoint=checkpoint, epochs=4).fit()
         assert len(calls) == saved
 

@@ -2,26 +2,13 @@
 
 import os
 import shutil
-from pathlib import Path
 
 from src import sources
 from src.errors import UserError, run_main
 from src.files import remove_leftovers
-from src.formats.raw import RAW, RawFolder, find_layout, write_raw
+from src.formats.raw import RAW, find_layout, write_raw
 from src.params import Name, read_params
 from src.sources.archive import unpack
-
-
-def write_photos(origin: Path, scratch: Path) -> RawFolder[Path]:
-    """Writes RAW with the photos of `origin`, a folder or a zip, which is unpacked under `scratch`, and returns them.
-
-    Raises UserError that names what does not fit the layout; RAW is then as it was.
-    """
-    folder = origin if origin.is_dir() else unpack(origin, scratch / "unpacked")
-    try:
-        return write_raw(find_layout(folder))
-    except UserError as error:
-        raise UserError(str(error).replace(str(folder), str(origin))) from None
 
 
 def main() -> None:
@@ -32,7 +19,12 @@ def main() -> None:
     scratch.mkdir(parents=True)
     remove_leftovers(RAW.parent, ".download-", "")  # of runs that were killed
     try:
-        raw = write_photos(module.fetch(params, scratch), scratch)
+        origin = module.fetch(params, scratch)  # a folder or a zip
+        folder = origin if origin.is_dir() else unpack(origin, scratch / "unpacked")
+        try:
+            raw = write_raw(find_layout(folder))
+        except UserError as error:
+            raise UserError(str(error).replace(str(folder), str(origin))) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     print(f"{RAW}: {len(raw.photos)} labelled photos, {len(raw.tests)} test photos")

@@ -29,7 +29,12 @@ def draw(variant: str, folder: Path, rows: pd.DataFrame, dice: pd.Series, masks:
     traits = rows[list(TRAITS)]
 
     def panels(position: int, columns: int) -> np.ndarray:
-        return _proportioned(photos[rows.index[position]], *masks(position), columns)
+        target, predicted = masks(position)
+        # The photo is at the working size: all are drawn in the proportions of its masks.
+        size = [max(8, round(PANEL * side / max(target.shape))) for side in target.shape[::-1]]
+        photo = cv2.resize(photos[rows.index[position]], size, interpolation=cv2.INTER_AREA)
+        target, predicted = (cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) for mask in (target, predicted))
+        return compare(photo, target, predicted, columns)
 
     for position in to_compare(rows):
         photo_id = rows["id"].iloc[position]
@@ -52,7 +57,7 @@ def to_compare(rows: pd.DataFrame, most: int = COMPARED) -> list[int]:
     """Positions in `rows` (N rows of photos.csv) of the photos to compare, the same for every variant: by a hash of the
     id, so that a photo more or less changes one picture at most for each reason."""
     order = np.array(sorted(range(len(rows)), key=lambda i: (crc32(rows["id"].iloc[i].encode()), i)))
-    return sorted({*order[:most].tolist(), *_first_of_traits(order, rows).values()})
+    return np.unique(np.concatenate([order[:most], *_first_of_traits(order, rows).values()])).tolist()
 
 
 def to_show(dice: pd.Series, traits: pd.DataFrame, each: int = EACH) -> list[tuple[str, int]]:
@@ -62,26 +67,15 @@ def to_show(dice: pd.Series, traits: pd.DataFrame, each: int = EACH) -> list[tup
     middle = max(0, (len(order) - each) // 2)
     groups = {"worst": order[:each], "median": order[middle : middle + each], "best": order[::-1][:each]}
     kinds: dict[int, str] = {}
-    for kind, positions in groups.items():
+    for kind, positions in (groups | _first_of_traits(order, traits)).items():
         for position in positions.tolist():
             kinds.setdefault(position, kind)
-    for trait, position in _first_of_traits(order, traits).items():
-        kinds.setdefault(position, trait)
     return [(kind, position) for position, kind in kinds.items()]
 
 
-def _first_of_traits(order: np.ndarray, traits: pd.DataFrame) -> dict[str, int]:
-    """The first position in `order` (N,) that has each trait of `traits` (N rows), of those that any has."""
-    having = {trait: order[traits[trait].to_numpy(dtype=bool)[order]] for trait in TRAITS}
-    return {trait: int(positions[0]) for trait, positions in having.items() if len(positions)}
-
-
-def _proportioned(photo: np.ndarray, target: np.ndarray, predicted: np.ndarray, columns: int) -> np.ndarray:
-    """What `compare` gives of `photo` (S, S, 3), which is at the working size, in the proportions of its masks."""
-    size = [max(8, round(PANEL * side / max(target.shape))) for side in target.shape[::-1]]
-    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    target, predicted = (cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) for mask in (target, predicted))
-    return compare(small, target, predicted, columns)
+def _first_of_traits(order: np.ndarray, traits: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The first position in `order` (N,) that has each trait of `traits` (N rows), or none."""
+    return {trait: order[traits[trait].to_numpy(dtype=bool)[order]][:1] for trait in TRAITS}
 
 
 def _captioned(picture: np.ndarray, caption: str) -> np.ndarray:

@@ -169,7 +169,7 @@ def main(variant: str) -> None:
             members = [{"fold": f.number, "best_epoch": b.epoch, "val_dice": b.dice} for f, b in found]
             save_model(model_path(variant), [b.weights for b in best], metadata | {"members": members})
             for checkpoint in checkpoints:  # only now: a finished fold's holds its model until all are done
-                checkpoint.remove()
+                checkpoint.path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

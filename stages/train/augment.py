@@ -71,7 +71,11 @@ class Augment(nn.Module):
     def forward(self, photos: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         if not self.params.enabled:
             return photos, masks
-        changed, target = self.random_affine(torch.cat([photos, masks], dim=1).float()).split([3, 1], dim=1)
+        images = torch.cat([photos, masks], dim=1).float()
+        matrices = self.affine_theta(len(images)).to(images.device, non_blocking=True)
+        grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+        images = F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        changed, target = images.split([3, 1], dim=1)
         changed = changed / 255
         for share, change in self.changes:
             chosen = torch.rand(len(photos)) < share
@@ -84,12 +88,6 @@ class Augment(nn.Module):
                 changed = torch.cat([change(changed[:count]), changed[count:]])[back]
         # Back to bytes, as the model will meet photos when it predicts.
         return (changed.clamp(0, 1) * 255).round().to(torch.uint8), target.round().to(torch.uint8)
-
-    def random_affine(self, images: Tensor) -> Tensor:
-        """Float images (N, C, S, S) after a flip, rotation, scale and shift of their own, mirrored beyond the edge."""
-        matrices = self.affine_theta(len(images)).to(images.device, non_blocking=True)
-        grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
     def affine_theta(self, count: int) -> Tensor:
         """For each photo the matrix (`count`, 2, 3) from a place in the result to one in the photo, both in [-1, 1]."""

@@ -39,12 +39,6 @@ class PhotoBatches:
     def __len__(self) -> int:
         return len(self.indices)
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of a photo: 3, H, W."""
-        height, width, channels = self.photos.shape[1:]
-        return channels, height, width
-
     def batch(self, places: Tensor) -> Batch:
         """The photos and masks at `places`, int64 (B,), among these."""
         if not self.resident:
@@ -67,10 +61,6 @@ class PhotoBatches:
                     yield current.result()
             if ahead:
                 yield ahead.result()
-
-    def has_no_foreground(self) -> bool:
-        """Whether no mask has a pixel of a person."""
-        return not any((self.masks[index] >= PERSON).any() for index in self.indices)
 
     def _fetch(self, places: Tensor) -> Batch:
         chosen = self.indices[places.numpy()]

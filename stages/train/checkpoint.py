@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from dvc.repo import Repo
@@ -51,18 +51,11 @@ def loaded_code() -> list[Path]:
     return sorted(path for path in code if path.is_relative_to(root / "src") or path.is_relative_to(root / "stages"))
 
 
-class State(NamedTuple):
-    """A training between two epochs: its tensors, and facts about it that JSON can hold."""
-
-    groups: Groups
-    facts: dict[str, Any]
-
-
 class Checkpoint:
     """The file in `folder` that holds the state of the run `key`, due again `interval` seconds after the last save.
 
-    The interval is there since a full-width state has several hundred megabytes, and writing them takes as long as an
-    epoch on a GPU.
+    The state is that between two epochs: tensors in groups, and facts that JSON can hold. The interval is there since a
+    full-width state has several hundred megabytes, and writing them takes as long as an epoch on a GPU.
     """
 
     def __init__(self, folder: Path, key: str, interval: float = 0.0) -> None:
@@ -73,24 +66,20 @@ class Checkpoint:
         """Whether the interval is over since the last checkpoint, or since the start."""
         return time.monotonic() - self.last >= self.interval
 
-    def save(self, state: State) -> None:
+    def save(self, groups: Groups, facts: dict[str, Any]) -> None:
         """Replaces the file: a kill at any moment leaves the old one or the new one, whole."""
-        write_tensors(self.path, state.groups, state.facts)
+        write_tensors(self.path, groups, facts)
         self.last = time.monotonic()
 
-    def load(self) -> State | None:
+    def load(self) -> tuple[Groups, dict[str, Any]] | None:
         """What was saved, on the CPU, or None if there is nothing; a damaged file is reported and counts as nothing."""
         if not self.path.exists():
             return None
         try:
-            return State(*read_tensors(self.path))
+            return read_tensors(self.path)
         except UserError as error:
             print(f"warning: {self.path} is damaged ({error}); training starts from the beginning", file=sys.stderr)
             return None
-
-    def remove(self) -> None:
-        """Forgets the run, which is finished."""
-        self.path.unlink(missing_ok=True)
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

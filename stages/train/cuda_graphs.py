@@ -21,15 +21,6 @@ from stages.train.launch import precision_name
 APART = 0.25
 
 
-def can_record(fabric: Fabric, accumulate: int) -> bool:
-    """Whether there is a GPU, in a single process, that updates the weights after each batch.
-
-    Recorded passes write their gradients into the same memory each time, so that those of several batches cannot be
-    added up, and those of several processes not be exchanged while they are computed.
-    """
-    return fabric.device.type == "cuda" and fabric.world_size == 1 and accumulate == 1
-
-
 def record_graphs(fabric: Fabric, model: SegmentationModel, shape: tuple[int, int, int, int]) -> None:
     """Makes `model`, in train mode, run as graphs from now on, for batches of uint8 photos of exactly `shape`.
 

@@ -37,9 +37,8 @@ class Logger(Live):
         self._log_metrics(epoch, metrics)
         if self.panel_every and (epoch % self.panel_every == 0 or epoch == self.last):
             photos = self.photos.permute(0, 2, 3, 1).cpu().numpy()
-            targets, predicted = (
-                (m[:, 0]).byte().cpu().numpy() for m in (self.masks >= PERSON, model(self.photos) > 0)
-            )
+            masks = (self.masks >= PERSON, model(self.photos) > 0)
+            targets, predicted = (mask[:, 0].byte().cpu().numpy() for mask in masks)
             for number, images in enumerate(zip(photos, targets, predicted, strict=True), start=1):
                 self._log_panel(f"{number}/{epoch:04d}.png", torch.from_numpy(compare(*images)))
 

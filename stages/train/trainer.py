@@ -11,18 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from src.errors import UserError
 from src.losses import Loss
 from src.models.blocks import Logits, SegmentationModel
 from stages.train.batches import PERSON, Batch, PhotoBatches, micro_batches, seed_for, shuffled
-from stages.train.checkpoint import Checkpoint, State, load_optimizer_tensors, optimizer_tensors
-from stages.train.checks import check_finite, check_run
-from stages.train.cuda_graphs import can_record, record_graphs
+from stages.train.checkpoint import Checkpoint, load_optimizer_tensors, optimizer_tensors
+from stages.train.cuda_graphs import record_graphs
 from stages.train.ema import WeightAverage, to_sync_batchnorm
 from stages.train.logger import Logger, Progress
 from stages.train.schedule import TrainParams, learning_rate
 
 Metrics = dict[str, float]
-Augmentation = Callable[[Tensor, Tensor], Batch]
 
 
 @dataclass
@@ -55,7 +54,7 @@ class Trainer:
         val: PhotoBatches,
         loss: Loss,
         final_loss: Loss,
-        augment: Augmentation,
+        augment: Callable[[Tensor, Tensor], Batch],
         params: TrainParams,
         seed: int,
         logger: Logger | None = None,
@@ -76,7 +75,10 @@ class Trainer:
         self.scaler = getattr(fabric.strategy.precision, "scaler", None)  # of the gradient, in fp16 alone
         # A fused optimizer divides by the gradient scale itself, and Fabric then cannot clip: none is taken in fp16.
         optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=self.scaler is None)
-        self.cuda_graphs = cuda_graphs and can_record(fabric, params.accumulate)
+        # Recorded passes write their gradients into the same memory each time, so that those of several batches cannot
+        # be added up, and those of several processes not be exchanged while they are computed.
+        one_pass = fabric.device.type == "cuda" and fabric.world_size == 1 and params.accumulate == 1
+        self.cuda_graphs = cuda_graphs and one_pass
         self.model, self.optimizer = fabric.setup(model, optimizer)
         self.epoch = 0  # the next one
         self.smoothed = 0.0  # validation Dice, averaged over epochs
@@ -104,9 +106,21 @@ class Trainer:
         return self.best
 
     def save(self, at_once: bool = True) -> None:
-        """Writes the checkpoint, if there is to be one: `at_once`, or when its time has come."""
-        if self.checkpoint and self.fabric.is_global_zero and (at_once or self.checkpoint.is_due()):
-            self.checkpoint.save(self._state())
+        """Writes all that the next epoch depends on, if there is a checkpoint: `at_once`, or when its time has come."""
+        if not (self.checkpoint and self.fabric.is_global_zero and (at_once or self.checkpoint.is_due())):
+            return
+        groups = {
+            "model": self.model.module.state_dict(),
+            "average": self.average.model.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+            "best": self.best.weights,
+            "panels": self.logger.panels if self.logger else {},
+        }
+        best = {"epoch": self.best.epoch, "dice": self.best.dice, "dice_smoothed": self.best.dice_smoothed}
+        rows = self.logger.rows if self.logger else []
+        scaler = self.scaler.state_dict() if self.scaler else {}
+        facts = {"epoch": self.epoch, "smoothed": self.smoothed, "best": best, "rows": rows, "scaler": scaler}
+        self.checkpoint.save(groups, facts)
 
     def train_epoch(self, epoch: int, bar: tqdm) -> Metrics:
         """One pass over the training photos in a new order; those that do not fill a last batch are left out."""
@@ -125,7 +139,7 @@ class Trainer:
         losses = torch.as_tensor(self.fabric.all_reduce(losses, reduce_op="mean"))
         check_finite(epoch, losses, norms, rates)
         metrics = {"train/loss": float(losses.mean()), "train/learning_rate": rates[-1]}
-        return metrics | {"train/image_size": float(self.photo_shape()[-1])}
+        return metrics | {"train/image_size": float(self.image_size())}
 
     def train_step(self, epoch: int, step: int, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
         """Forward, backward and update; returns the loss and the gradient's norm before clipping, on the device."""
@@ -155,11 +169,10 @@ class Trainer:
         small = self.epoch < self.params.small_epochs
         return mean_dice(self.fabric, self.average.model, self.val, self.params.batch_size, small)
 
-    def photo_shape(self) -> tuple[int, int, int]:
-        """What the model is given in this epoch: channels, height, width."""
-        channels, *sides = self.train.shape
-        height, width = (side // 2 if self.epoch < self.params.small_epochs else side for side in sides)
-        return channels, height, width
+    def image_size(self) -> int:
+        """The height and width of the photos that the model is given in this epoch."""
+        size = self.train.photos.shape[1]
+        return size // 2 if self.epoch < self.params.small_epochs else size
 
     def _restart(self) -> None:
         """Begins the epochs at full size: with the best weights so far, and an optimizer that has seen nothing."""
@@ -171,7 +184,8 @@ class Trainer:
 
     def _record_graphs(self) -> None:
         if self.cuda_graphs:
-            record_graphs(self.fabric, self.model.module, (self.params.batch_size, *self.photo_shape()))
+            shape = (self.params.batch_size, 3, self.image_size(), self.image_size())
+            record_graphs(self.fabric, self.model.module, shape)
 
     def _keep_best(self, epoch: int, dice: float) -> Metrics:
         smoothing = 0.0 if epoch in (0, self.params.small_epochs) else self.params.dice_smoothing
@@ -184,21 +198,6 @@ class Trainer:
     def _patience_is_out(self) -> bool:
         best = max(self.best.epoch, self.params.small_epochs - 1)  # the small epochs do not use it up
         return 0 < self.params.patience <= self.epoch - 1 - best
-
-    def _state(self) -> State:
-        """All that the next epoch depends on."""
-        groups = {
-            "model": self.model.module.state_dict(),
-            "average": self.average.model.state_dict(),
-            "optimizer": optimizer_tensors(self.optimizer),
-            "best": self.best.weights,
-            "panels": self.logger.panels if self.logger else {},
-        }
-        best = {"epoch": self.best.epoch, "dice": self.best.dice, "dice_smoothed": self.best.dice_smoothed}
-        rows = self.logger.rows if self.logger else []
-        scaler = self.scaler.state_dict() if self.scaler else {}
-        facts = {"epoch": self.epoch, "smoothed": self.smoothed, "best": best, "rows": rows, "scaler": scaler}
-        return State(groups, facts)
 
     def _resume(self) -> None:
         state = self.checkpoint.load() if self.checkpoint else None
@@ -253,3 +252,41 @@ def mean_dice(fabric: Fabric, model: nn.Module, val: PhotoBatches, batch_size: i
         pixels = predicted.sum((1, 2, 3)) + true.sum((1, 2, 3))
         total += torch.where(pixels > 0, overlap / pixels.clamp(min=1), 1.0).sum()
     return float(torch.as_tensor(fabric.all_reduce(total, reduce_op="sum"))) / len(val)
+
+
+def check_run(params: TrainParams, train: PhotoBatches, val: PhotoBatches, processes: int) -> None:
+    """Raises UserError if `params` do not suit the photos or the number of `processes`, or val shows nobody."""
+    batch = params.batch_size * params.accumulate
+    if batch > len(train):
+        raise UserError(
+            f"params.yaml: the budget's train.batch_size times train.accumulate is {batch}, more than the "
+            f"{len(train)} training photos; lower it"
+        )
+    if params.batch_size % processes:
+        raise UserError(
+            f"params.yaml: the budget's train.batch_size, {params.batch_size}, does not divide among {processes} "
+            "processes; make it a multiple"
+        )
+    if params.final_epochs >= params.epochs:
+        raise UserError(
+            f"params.yaml: the budget's train.final_epochs, {params.final_epochs}, must be below train.epochs, which "
+            f"is {params.epochs}"
+        )
+    if not any((val.masks[index] >= PERSON).any() for index in val.indices):
+        raise UserError("params.yaml: split: no val photo shows a person; change split.seed or split.fold")
+
+
+def check_finite(epoch: int, losses: Tensor, norms: Tensor, rates: list[float]) -> None:
+    """Raises UserError if the last loss of `epoch` is infinite or NaN; it names the first step from which on all were.
+
+    `losses` and `norms`, of the gradient before clipping, are (steps,); `rates` are the learning rates.
+    """
+    finite = losses.isfinite().tolist()
+    if finite[-1]:
+        return
+    step = max((number for number, good in enumerate(finite) if good), default=-1) + 1
+    raise UserError(
+        f"the loss is {float(losses[step])} in epoch {epoch}, step {step}, at learning rate {rates[step]:.3g} and "
+        f"gradient norm {float(norms[step]):.3g}; no model was written. Lower the budget's train.learning_rate or "
+        "train.gradient_clip, or set compute.precision to 32-true"
+    )
