@@ -3,31 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from src.formats.tables import read_table
 from src.params import Section
 
 SUBMISSIONS = Path("submissions")
 
 
-def _differ(columns: list[str]) -> list[str]:
-    if columns[0] == columns[1]:
-        raise ValueError("must be two different names")
-    return columns
-
-
 class SubmissionParams(Section):
     """The block `submission` of params.yaml; `columns` are the names of the file's and of the mask's."""
 
-    columns: Annotated[
-        list[Annotated[str, Field(pattern=r"^\w[\w .-]{0,63}$")]],
-        Field(min_length=2, max_length=2),
-        AfterValidator(_differ),
-    ]
-
-
-def read_submission(path: Path) -> pd.DataFrame:
-    """The rows of a submission; an all-background mask is an empty string, not a missing value."""
-    return read_table(path, {}, f"run dvc repro submit@{path.stem}")
+    columns: Annotated[list[Annotated[str, Field(pattern=r"^\w[\w .-]{0,63}$")]], Field(min_length=2, max_length=2)]
