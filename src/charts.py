@@ -45,22 +45,21 @@ ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
 
 class Line(NamedTuple):
-    """One variant's curve: x and y (N,), and a spot (x, y) on it to mark."""
+    """One variant's curve: x and y (N,), and the place of the point to mark."""
 
     number: int
     x: NDArray[np.float64]
     y: NDArray[np.float64]
-    mark: tuple[float, float]
+    mark: int
 
 
 def lines(name: str, curves: Sequence[Line], x_label: str, y_label: str, y_range: tuple[float, float]) -> Markup:
     """All variants' curves in one chart; the first of them is drawn last, over the others."""
     with _chart(name, 4.6, 2.9) as (figure, axes):
         for curve in reversed(curves):
-            axes.plot(
-                curve.x, curve.y, color=colour(curve.number), linestyle="-" if curve.number < len(COLOURS) else "--"
-            )
-            axes.plot(*curve.mark, "o", color=colour(curve.number), markersize=5)
+            style = "-" if curve.number < len(COLOURS) else "--"
+            axes.plot(curve.x, curve.y, style, color=colour(curve.number))
+            axes.plot(curve.x[curve.mark], curve.y[curve.mark], "o", color=colour(curve.number), markersize=5)
         axes.set(xlabel=x_label, ylabel=y_label, ylim=y_range)
         axes.margins(x=0.02)
         return _svg(figure)

@@ -51,13 +51,11 @@ def one_device(params: ComputeParams) -> Runtime:
     A GPU is one that this process has to itself, for which it may have to wait. Raises UserError like configure_torch.
     """
     kind, precision = configure_torch(params.model_copy(update={"devices": 1}))
-    if kind == "cpu":
-        if params.threads:
-            torch.set_num_threads(params.threads)
-        return Runtime(torch.device(kind), precision)
-    device = torch.device(kind, free_gpu())
-    torch.cuda.set_device(device)
-    return Runtime(device, precision)
+    if kind == "cuda":
+        torch.cuda.set_device(free_gpu())
+    elif params.threads:
+        torch.set_num_threads(params.threads)
+    return Runtime(torch.device(kind), precision)
 
 
 def configure_torch(params: ComputeParams) -> tuple[Literal["cpu", "cuda"], Precision]:

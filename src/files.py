@@ -86,10 +86,3 @@ def check_file(path: Path) -> None:
     path.stat()
     if not path.is_file():
         raise UserError(f"{path} is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a file; remove it")
-
-
-def check_inside(path: Path, folder: Path) -> None:
-    """Raises UserError if `path` is a link that leads out of `folder`: what is there was not meant to be shared."""
-    if path.resolve().is_relative_to(folder.resolve()):
-        return
-    raise UserError(f"{path} is a link that leads out of {folder}; put the file itself there")

@@ -18,6 +18,7 @@ from src.files import check_file
 Image.MAX_IMAGE_PIXELS = None  # _read has a limit of its own
 warnings.filterwarnings("ignore", module="PIL")
 FORMATS = ("PNG", "JPEG", "WEBP")
+UNREADABLE = "not a readable image (damaged, cut short, or no PNG, JPEG or WebP); replace it"
 BYTES_PER_PIXEL = 16  # no file of these formats has more
 MAX_MEGAPIXELS = 1000  # OpenCV itself takes no more than 2^30 pixels
 ImageFile = Path | zipfile.Path
@@ -46,22 +47,21 @@ def read_mask(path: ImageFile, max_megapixels: Megapixels = MAX_MEGAPIXELS) -> n
     data = _read(path, max_megapixels)
     blue, green, red = cv2.split(_decode(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH))
     brightest = cv2.max(cv2.max(blue, green), red)
-    limit = int(brightest.max()) // 2 if _is_lossy(data) else 0
+    # A JPEG, or a WebP whose pixels are not in a chunk of the lossless kind.
+    lossy = data.startswith(b"\xff\xd8") or (data.startswith(b"RIFF") and b"VP8L" not in data)
+    limit = int(brightest.max()) // 2 if lossy else 0
     return cv2.threshold(brightest, limit, 1, cv2.THRESH_BINARY)[1].astype(np.uint8, copy=False)
 
 
 def resize_photo(photo: np.ndarray, size: int) -> np.ndarray:
-    """`photo` (H, W, 3) as (size, size, 3), area-averaged when it shrinks, so that nothing aliases."""
-    return cv2.resize(photo, (size, size), interpolation=_interpolation(photo, size))
+    """`photo` (H, W, ...) as (size, size, ...), area-averaged when it shrinks, so that nothing aliases."""
+    shrinks = min(photo.shape[:2]) >= size
+    return cv2.resize(photo, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
     """`mask` (H, W) of 0 and 1 as (size, size), 0 to 255: the share of the area behind a pixel that is person."""
-    return cv2.resize(mask * np.uint8(255), (size, size), interpolation=_interpolation(mask, size))
-
-
-def _interpolation(image: np.ndarray, size: int) -> int:
-    return cv2.INTER_AREA if min(image.shape[:2]) >= size else cv2.INTER_LINEAR
+    return resize_photo(mask * np.uint8(255), size)
 
 
 def _read(path: ImageFile, max_megapixels: Megapixels) -> bytes:
@@ -94,7 +94,7 @@ def _pixels(path: ImageFile, file: IO[bytes]) -> tuple[int, int]:
     except Exception as error:  # each of Pillow's decoders has its own errors for a damaged header
         if getattr(error, "errno", None):  # it could not be read at all
             raise
-        raise _unreadable(path) from None
+        raise UserError(f"{path}: {UNREADABLE}") from None
 
 
 def _decode(path: ImageFile, data: bytes, flags: int) -> NDArray:
@@ -102,13 +102,4 @@ def _decode(path: ImageFile, data: bytes, flags: int) -> NDArray:
         # imread would return half of a JPEG file that is cut short.
         if (pixels := cv2.imdecode(np.frombuffer(data, np.uint8), flags)) is not None:
             return pixels
-    raise _unreadable(path)
-
-
-def _is_lossy(data: bytes) -> bool:
-    """Whether a file that was decoded is a JPEG, or a WebP whose pixels are not in a chunk of the lossless kind."""
-    return data.startswith(b"\xff\xd8") or (data.startswith(b"RIFF") and b"VP8L" not in data)
-
-
-def _unreadable(path: ImageFile) -> UserError:
-    return UserError(f"{path}: not a readable image (damaged, cut short, or no PNG, JPEG or WebP); replace it")
+    raise UserError(f"{path}: {UNREADABLE}")

@@ -19,7 +19,7 @@ from src.formats.metrics import THRESHOLDS, read_metrics
 from src.formats.predictions import read_predictions
 from src.formats.prepared import LABELLED, TRAITS, NativeMasks, read_rows
 from src.formats.split import part_indices, read_split
-from src.formats.submission import read_submission
+from src.formats.tables import read_table
 from src.params import read_params
 from src.pictures import FALSE_ALARM, MISS, difference
 from src.postprocess import PostprocessParams, majority, threshold_mask
@@ -88,7 +88,7 @@ class TestHeadline:
         maps = read_predictions("residual_unet", "val", expected=len(indices))
         submit.submission(maps, rows.iloc[indices], metrics.threshold, params).to_csv("val.csv", index=False)
         masks, scores = NativeMasks(rows), []
-        for index, code in zip(indices, read_submission(Path("val.csv"))["encoded_pixels"], strict=True):
+        for index, code in zip(indices, read_table(Path("val.csv"), {}, "")["encoded_pixels"], strict=True):
             target = masks[index]
             scores.append(dice(count(rle.decode(code, *target.shape), target)))
         assert metrics.val.dice == pytest.approx(np.mean(scores), abs=1e-6)
@@ -99,12 +99,12 @@ class TestHeadline:
     def test_submit_uses_the_threshold_that_evaluate_wrote_and_the_columns_of_the_params(self, workspace):
         evaluate.main("unet")
         submit.main("unet")
-        first = read_submission(Path("submissions/unet.csv"))
+        first = read_table(Path("submissions/unet.csv"), {}, "")
         path = workspace / "metrics/unet.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": 0.9}))
         set_params(workspace, {"submission.columns": ["id", "rle"]})
         submit.main("unet")
-        assert list(read_submission(Path("submissions/unet.csv"))["rle"]) != list(first["encoded_pixels"])
+        assert list(read_table(Path("submissions/unet.csv"), {}, "")["rle"]) != list(first["encoded_pixels"])
 
     def test_it_is_the_mean_over_the_photos_on_record_and_of_all_their_pixels_taken_as_one_photo(self, workspace):
         evaluate.main("unet_paper")

@@ -6,7 +6,7 @@ import shutil
 from src.formats.metrics import HEADLINE
 from src.formats.prepared import TEST, read_rows
 from src.formats.rle import decode, encode
-from src.formats.submission import read_submission
+from src.formats.tables import read_table
 from tests.conftest import VARIANTS, ran
 
 
@@ -36,7 +36,7 @@ class TestRepro:
     def test_each_submission_has_a_row_per_test_photo_that_decodes_at_its_size(self, project):
         photos = read_rows(project.root / TEST)
         for variant in VARIANTS:
-            table = read_submission(project.root / f"submissions/{variant}.csv")
+            table = read_table(project.root / f"submissions/{variant}.csv", {}, "")
             assert list(table.columns) == ["id", "encoded_pixels"]
             assert list(table["id"]) == list(photos["file"]) == [f"{i:04d}.png" for i in range(25, 29)]
             for code, height, width in zip(table["encoded_pixels"], photos["height"], photos["width"], strict=True):

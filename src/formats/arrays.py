@@ -23,11 +23,8 @@ def read_array(path: Path, shape: tuple[int | None, ...], again: str) -> np.ndar
         raise
     except Exception as error:  # numpy reads the header as a Python literal, in which anything can be wrong
         raise UserError(f"{path} is damaged ({' '.join(str(error).split())[:200]}); {again}") from None
-    if (
-        array.dtype != np.uint8
-        or array.ndim != len(shape)
-        or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))
-    ):
+    fits = array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
+    if array.dtype != np.uint8 or not fits:
         wanted = " x ".join("any" if n is None else str(n) for n in shape)
         raise UserError(f"{path} holds {array.dtype} {' x '.join(map(str, array.shape))}, not uint8 {wanted}; {again}")
     return array

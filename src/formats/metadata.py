@@ -103,8 +103,7 @@ def model_path(variant: str) -> Path:
 
 def check_metadata(content: Mapping[str, Any]) -> Metadata:
     """`content` as Metadata; raises UserError that names the key and what was expected."""
-    metadata: Metadata = check_value("", content, Metadata, "metadata")
-    return metadata
+    return check_value("", content, Metadata, "metadata")
 
 
 def read_model(path: Path) -> tuple[Groups, Metadata]:

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 from pydantic import AfterValidator, Field
 
-from src.formats.tables import read_table
 from src.params import Section
 
 SUBMISSIONS = Path("submissions")
@@ -26,8 +24,3 @@ class SubmissionParams(Section):
         Field(min_length=2, max_length=2),
         AfterValidator(_differ),
     ]
-
-
-def read_submission(path: Path) -> pd.DataFrame:
-    """The rows of a submission; an all-background mask is an empty string, not a missing value."""
-    return read_table(path, {}, f"run dvc repro submit@{path.stem}")

@@ -29,9 +29,8 @@ def read_table(path: Path, columns: Mapping[str, type], again: str) -> pd.DataFr
             lines = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
             header, *rows = [line for line in lines if line]
     except (csv.Error, ValueError) as error:  # bytes that are not UTF-8, and an empty file, are ValueErrors
-        raise UserError(
-            f"{path}: not a {path.suffix[1:].upper()} file ({' '.join(str(error).split())}); {again}"
-        ) from None
+        said = " ".join(str(error).split())
+        raise UserError(f"{path}: not a {path.suffix[1:].upper()} file ({said}); {again}") from None
     if len(set(header)) < len(header) or any(len(row) != len(header) for row in rows):
         raise UserError(f"{path}: not every line has one cell for each column; {again}")
     table = pd.DataFrame(rows, columns=header, dtype=str)

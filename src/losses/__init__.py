@@ -30,9 +30,4 @@ def build_loss(name: str, arguments: object, key: str = "loss") -> Loss:
         raise UserError(f"src/losses/{name}.py: the function {name} is missing; add it")
     schema = signature_schema(function, skip=("logits", "target"))
     checked = check_value(f"losses.{name}", arguments, schema).model_dump()
-
-    def loss(logits: Tensor, target: Tensor) -> Tensor:
-        found: Tensor = function(logits.float(), target.float(), **checked)
-        return found
-
-    return loss
+    return lambda logits, target: function(logits.float(), target.float(), **checked)

@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 
 from src.formats.metadata import DEFAULTS, Metadata, Score
 from src.page.traits import TRAIT_TITLES
-from src.release.facts import LICENSES, UNKNOWN, origin
+from src.release.facts import UNKNOWN, origin
 
 TEMPLATE = Path(__file__).with_name("card.md")
 
@@ -31,7 +31,7 @@ def card(
     `opset` there is a model.onnx. Whatever stands in metadata is shown as plain text.
     """
     source = metadata.get("source", "unknown")
-    license_id = LICENSES.get(source, UNKNOWN).hub
+    license_id = "mit" if source == "synthetic" else "other"
     scores = metadata.get("scores", [])
     front = ModelCardData(
         license=license_id,
@@ -57,7 +57,7 @@ def card(
         scores=scores,
         traits=scores[0].get("traits", {}) if scores else {},
         titles=TRAIT_TITLES,
-        license=metadata.get("license", UNKNOWN.words),
+        license=metadata.get("license", UNKNOWN),
         origin=", ".join(sorted({origin(part) for part, _ in parts} - {""})),
         training=training(parts[0][0]),
         number=lambda value: "" if value is None else f"{value:.4f}",

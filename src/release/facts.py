@@ -1,45 +1,30 @@
 """What a released model file holds beside its weights, so that it needs nothing else of the project to make a mask."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from src.formats.metadata import Metadata, check_metadata, model_path, read_model
+from src.formats.metadata import Metadata, Score, check_metadata, model_path, read_model
 from src.formats.metrics import Metrics
 from src.formats.tensors import Groups
 
 RELEASED = Path("release/model.safetensors")
 CARD = Path("release/README.md")
 NOT_LEARNED = ("running_mean", "running_var", "num_batches_tracked")  # BatchNorm's own
-SCORES = {
-    *("dice", "dice_low", "dice_high", "iou", "boundary_iou", "precision", "recall", "miou_dataset", "photos", "traits")
+# What may be done with what was learned from photos, by their source.
+LICENSES = {
+    "synthetic": "Drawn people: this project's own code draws the photos, under the MIT license.",
+    "kaggle": "Supervisely's photos of persons, by way of Kaggle: not for commercial use.",
+    "local": "Photos of somebody's own: whoever took them, and whoever is on them, says what is allowed.",
 }
-
-
-class License(NamedTuple):
-    """What may be done with what was learned from photos: the Hub's name for it, and a sentence."""
-
-    hub: str
-    words: str
-
-
-LICENSES = {  # by the source of the photos
-    "synthetic": License("mit", "Drawn people: this project's own code draws the photos, under the MIT license."),
-    "kaggle": License("other", "Supervisely's photos of persons, by way of Kaggle: not for commercial use."),
-    "local": License(
-        "other", "Photos of somebody's own: whoever took them, and whoever is on them, says what is allowed."
-    ),
-}
-UNKNOWN = License("other", "Photos of a source that this project does not know; ask whoever made this file.")
+UNKNOWN = "Photos of a source that this project does not know; ask whoever made this file."
 
 
 def release_facts(
     predict: dict[str, Any], postprocess: dict[str, Any], source: str, metrics: Metrics | None
 ) -> dict[str, Any]:
-    """The part of a file's Metadata that is known only here: how to predict, licence, and from `metrics` the threshold
-    that evaluate settled on and the scores on holdout.
-
-    `predict` and `postprocess` are those blocks of params.yaml; `metrics` is what `read_metrics` gives, or None for a
-    model that was not scored.
+    """The part of a file's Metadata that is known only here: how to predict and the licence, by those blocks of
+    params.yaml, and from `metrics`, None for a model that was not scored, the threshold that evaluate settled on and
+    the scores on holdout.
     """
     facts = {
         "mirror": predict["mirror"],
@@ -47,10 +32,10 @@ def release_facts(
         "smooth_px": postprocess["smooth_px"],
         "min_component_px": postprocess["min_component_px"],
         "source": source,
-        "license": LICENSES.get(source, UNKNOWN).words,
+        "license": LICENSES.get(source, UNKNOWN),
     }
     if metrics:
-        score = metrics.holdout.model_dump(include=SCORES)
+        score = metrics.holdout.model_dump(include=set(Score.__annotations__))
         on = f"holdout photos of the same kind, source {source}"
         facts |= {"threshold": metrics.threshold, "scores": [{"on": on} | score]}
     return facts

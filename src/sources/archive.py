@@ -8,7 +8,6 @@ from tqdm import tqdm
 
 from src.errors import UserError, no_room
 from src.files import check_file
-from src.formats.raw import DAMAGED_ZIP
 
 
 class NoRoomError(UserError):
@@ -40,8 +39,8 @@ def unpack(archive: Path, folder: Path) -> Path:
             check_room(folder, sum(member.file_size for member in members), f"{archive}: unpacked it")
             for member in tqdm(members, desc=f"unpack {archive.name}", unit="file", disable=None):
                 contents.extract(member, folder)
-    except (*DAMAGED_ZIP, OSError) as error:
-        if no_room(error):
+    except Exception as error:  # zipfile checks little of what it reads before it uses it
+        if isinstance(error, UserError) or no_room(error):
             raise
         said = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise UserError(f"{archive}: not a complete zip file ({said}); get it again") from None

@@ -45,12 +45,11 @@ def charts(board: Board, metrics: dict[str, Metrics], learning: dict[str, Conver
     for number, row in enumerate(rows):
         if curves := learning.get(row.variant):  # an ensemble has none
             epochs = np.arange(1, len(curves.dice) + 1, dtype=float)
-            best = curves.best_epoch
-            dice.append(Line(number, epochs, curves.dice, (epochs[best], curves.dice[best])))
-            loss.append(Line(number, epochs, curves.loss, (epochs[best], curves.loss[best])))
+            dice.append(Line(number, epochs, curves.dice, curves.best_epoch))
+            loss.append(Line(number, epochs, curves.loss, curves.best_epoch))
         curve = np.array(metrics[row.variant].threshold_curve)
         chosen = int(np.argmin(np.abs(THRESHOLDS - row.threshold)))
-        threshold.append(Line(number, THRESHOLDS, curve, (float(THRESHOLDS[chosen]), float(curve[chosen]))))
+        threshold.append(Line(number, THRESHOLDS, curve, chosen))
     spans = [(row.dice, row.dice_low, row.dice_high) for row in rows]
     sizes = [(row.parameters / 1e6, *span) for row, span in zip(rows, spans, strict=True)]
     work = [(row.gflop, *span) for row, span in zip(rows, spans, strict=True)]

@@ -11,7 +11,7 @@ import requests
 
 from src.errors import UserError
 from src.formats import rle
-from src.formats.submission import read_submission
+from src.formats.tables import read_table
 from src.sources.kaggle import Params
 from src.sources.kaggle.client import call_kaggle
 
@@ -25,7 +25,7 @@ def check_submission(path: Path, photos: pd.DataFrame, columns: Sequence[str]) -
     again = f"run dvc repro submit@{path.stem}"
     if not path.exists():
         raise UserError(f"{path} is missing; {again}")
-    table = read_submission(path)
+    table = read_table(path, {}, again)
     if list(table.columns) != list(columns):
         raise UserError(f"{path}: its columns are {', '.join(table.columns)}, not {', '.join(columns)}; {again}")
     names, codes = (list(table[column]) for column in columns)
