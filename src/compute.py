@@ -51,11 +51,13 @@ def one_device(params: ComputeParams) -> Runtime:
     A GPU is one that this process has to itself, for which it may have to wait. Raises UserError like configure_torch.
     """
     kind, precision = configure_torch(params.model_copy(update={"devices": 1}))
-    if kind == "cuda":
-        torch.cuda.set_device(free_gpu())
-    elif params.threads:
-        torch.set_num_threads(params.threads)
-    return Runtime(torch.device(kind), precision)
+    if kind == "cpu":
+        if params.threads:
+            torch.set_num_threads(params.threads)
+        return Runtime(torch.device(kind), precision)
+    device = torch.device(kind, free_gpu())  # with its number: each thread has a current GPU of its own
+    torch.cuda.set_device(device)
+    return Runtime(device, precision)
 
 
 def configure_torch(params: ComputeParams) -> tuple[Literal["cpu", "cuda"], Precision]:
