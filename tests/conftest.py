@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pytest workers on two cores
 
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 import termios
@@ -48,6 +49,8 @@ VARIANTS = ["unet", "residual_unet"]  # of the finished project
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A job that a shell runs in the background ignores Ctrl-C, and so would all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: `make test` leaves it out; `make test-all` and CI run it")
     config.addinivalue_line("markers", "gpu: needs a CUDA GPU; python -m pytest -m gpu runs these alone")
 
