@@ -4,7 +4,7 @@ TORCH ?= auto
 PIP := $(if $(shell command -v uv),uv pip install --python .venv/bin/python,.venv/bin/python -m pip install --disable-pip-version-check)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro check verify verify-bytes merge demo app experiments test test-all lint fix benchmark lock clean
+.PHONY: help repro check verify verify-bytes demo app experiments test test-all lint fix benchmark lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
@@ -35,10 +35,6 @@ verify: .venv/requirements ## fail if dvc.lock does not belong to the code and p
 
 verify-bytes: .venv/requirements ## say whether this machine's results are the committed ones, byte for byte
 	@python -m tools.same_bytes
-
-merge: .venv/requirements ## in a merge: of each stage's results the side that fits the merged code and params
-	@python -m tools.merge
-	dvc checkout --allow-missing
 
 demo: .venv/requirements ## cut the people out of a portrait by NASA, or of your photos: make demo PHOTO="a.jpg b.png"
 	python -m tools.demo $(PHOTO)

@@ -1,10 +1,9 @@
 """All variants at full width on real photos, in ten minutes of a GPU: python -m benchmarks.study PHOTOS --out FOLDER
 
-The pipeline itself, in a copy of the project: `source: local`, `budget: gpu`, `loss: combined_edge`, and as many epochs
-as fit into the minutes, by the seconds that they are measured to take. In further copies `efficientnet_unet` starts
-from the starter and, with --encoder, from ImageNet's weights. FOLDER/study.json and study.md are written anew every two
-seconds; study.zip (metrics, curves, report) and gallery.zip at the end. It ends by itself in time, and the same command
-again goes on. It needs neither git nor a network.
+The pipeline itself, in a copy of the project: `source: local`, `budget: gpu`, `loss: combined_edge`. In further copies
+`efficientnet_unet` starts from the starter and, with --encoder, from ImageNet's weights. FOLDER/study.json and study.md
+are written anew every two seconds; study.zip (metrics, curves, report) and gallery.zip at the end. It ends by itself in
+time, and the same command again goes on. It needs neither git nor a network.
 """
 
 import json
@@ -16,17 +15,13 @@ import sys
 import time
 import zipfile
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
 import yaml
 
-from benchmarks import in_turns, machine
-from benchmarks.network import FULL, make_trainer, setting
-from benchmarks.training import epoch_of
+from benchmarks import machine
+from benchmarks.network import FULL
 from src.files import replacing
 from src.formats.curves import CURVES, TRAINING
 from src.formats.epochs import EPOCHS, read_epochs
@@ -37,8 +32,7 @@ NEEDED = (".dvcignore", "dvc.yaml", "params.yaml", "src", "stages", "tools", "mo
 ENCODER_VARIANT, ENCODER = "efficientnet_unet", "tf_efficientnet_lite0"
 STARTER = STARTERS / f"{ENCODER_VARIANT}.safetensors"
 GOOD = 0.95  # val Dice
-STEPS = 6  # that are timed
-BETWEEN, LAST, END = 8.0, 45.0, 30.0  # seconds for predict and the like, after the last training, and to stop in
+END = 30.0  # seconds to stop in
 COPIES, LOG = Path(".cache/study"), "log.txt"
 JOBS = 4  # variants side by side, of which one has the GPU
 
@@ -59,7 +53,7 @@ def main() -> None:
     starts = {"starter": STARTER} | ({"imagenet": options.encoder.resolve()} if options.encoder else {})
     copies += [Copy(COPIES / name, str(path), [ENCODER_VARIANT]) for name, path in starts.items()]
     options.out.mkdir(parents=True, exist_ok=True)
-    prepare(copies, options, end)
+    prepare(copies, options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     running = [begin(copy.root, "tools.jobs", str(min(JOBS, len(copy.variants)))) for copy in copies]
     about = facts()
@@ -83,6 +77,7 @@ def command_line() -> Namespace:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, help="a folder or zip in the competition's layout")
     parser.add_argument("--out", type=Path, required=True, help="the folder for the results")
+    parser.add_argument("--epochs", type=int, default=40, help="of each model; the same in a command that goes on")
     parser.add_argument("--minutes", type=float, default=9.0, help="that all may take together")
     parser.add_argument("--encoder", type=Path, help=f"a .safetensors file of timm's {ENCODER}")
     parser.add_argument("--miniature", action="store_true", help="tiny models and photos, to try this on a CPU")
@@ -93,37 +88,19 @@ def command_line() -> Namespace:
     return options
 
 
-def prepare(copies: list[Copy], options: Namespace, end: float) -> None:
-    """Makes the copies, and prepares the photos in the first while the seconds of an epoch are measured.
-
-    On a second call they keep their epochs, and so what they have trained.
-    """
+def prepare(copies: list[Copy], options: Namespace) -> None:
+    """Makes the copies; the photos are prepared once, in the first."""
     first, *others = copies
-    fixed = first.root / "epochs"
-    epochs = int(fixed.read_text()) if fixed.exists() else 0
-    fill(first, options, epochs or 1)
-    preparing = begin(first.root, "dvc", "repro", "split")
-    if not epochs:
-        with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # which lets go of the GPU when it ends
-            seconds = pool.submit(measure, first.root, {*first.variants, ENCODER_VARIANT}).result()
-    if preparing.wait():
+    fill(first, options)
+    if begin(first.root, "dvc", "repro", "split").wait():
         sys.exit(f"the photos could not be prepared; {first.root / LOG} says why")
-    if not epochs:
-        parts = pd.read_csv(first.root / "data/split.csv")["part"].value_counts()
-        models = [seconds[variant] for copy in copies for variant in copy.variants]
-        epoch = sum(train * parts["train"] + val * parts["val"] for _, train, val in models)
-        left = end - time.monotonic() - END - LAST - sum(start + BETWEEN for start, *_ in models)
-        epochs = max(2, int(left / epoch))
-        print(f"{seconds}\n{epochs} epochs in {left:.0f} s: one of all models takes {epoch:.2f} s", flush=True)
-    fixed.write_text(str(epochs))
     for copy in others:
         if not (copy.root / "dvc.lock").exists():
             shutil.copytree(first.root, copy.root, symlinks=True, dirs_exist_ok=True)
-    for copy in copies:
-        fill(copy, options, epochs)
+        fill(copy, options)
 
 
-def fill(copy: Copy, options: Namespace, epochs: int) -> None:
+def fill(copy: Copy, options: Namespace) -> None:
     """Brings `copy` up to date with the code here, and writes its params."""
     for name in NEEDED:
         (copy.root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +116,7 @@ def fill(copy: Copy, options: Namespace, epochs: int) -> None:
     params |= {"source": "local", "budget": FULL, "loss": "combined_edge", "ensembles": {}, "start": copy.start}
     params |= {"variants": copy.variants, "release": copy.variants[0]}
     full = params[FULL]
-    full["train"] |= {"epochs": epochs, "patience": 0, "warmup_epochs": min(3.0, epochs / 10)}
+    full["train"] |= {"epochs": options.epochs, "patience": 0, "warmup_epochs": min(3.0, options.epochs / 10)}
     full["models"][ENCODER_VARIANT]["encoder_weights"] = None  # which would be downloaded
     if options.miniature:
         params |= {"image_size": 64, "postprocess": params["postprocess"] | {"threshold": 0.5}}
@@ -156,21 +133,6 @@ def begin(root: Path, *arguments: str) -> "subprocess.Popen[str]":
     with (root / LOG).open("a") as log:
         command, variables = [sys.executable, "-m", *arguments], os.environ | {"PATH": path}
         return subprocess.Popen(command, cwd=root, env=variables, stdout=log, stderr=log, text=True)
-
-
-def measure(root: Path, variants: set[str]) -> dict[str, tuple[float, float, float]]:
-    """Of each variant, with the params at `root`: seconds to start, and of training and validating per photo."""
-    os.chdir(root)
-    found = {}
-    for variant in variants:
-        began = time.perf_counter()
-        trainer = make_trainer(setting(variant, FULL), STEPS)
-        works = (epoch_of(trainer), trainer.validate)
-        in_turns(*works, repeats=1, uncounted=0)
-        start = time.perf_counter() - began
-        ((training, validating),) = in_turns(*works, repeats=1, uncounted=0)
-        found[variant] = start, training / len(trainer.train), validating / len(trainer.val)
-    return found
 
 
 def results(copies: list[Copy]) -> list[dict[str, Any]]:

@@ -439,7 +439,7 @@ def test_an_upload_is_scored_and_recorded_and_the_next_one_gets_a_name_of_its_ow
 
 
 @pytest.mark.parametrize("known", ["by the record", "by Kaggle alone"])
-def test_the_same_bytes_are_handed_in_again_only_if_one_insists(ready, known):
+def test_the_same_bytes_are_handed_in_once(ready, known):
     ready.works("upload")
     if known == "by Kaggle alone":  # a clone of somebody else's, at a later commit
         for path in (ready.root / "submissions").glob("[!u]*"):
@@ -449,13 +449,10 @@ def test_the_same_bytes_are_handed_in_again_only_if_one_insists(ready, known):
         assert "already handed in on 20" in ready.works("upload", "--dry-run")
         ready.server.requests.clear()
     output = ready.works("upload", "unet")
-    assert "submissions/unet.csv was already handed in on 20" in output and "0.91234" in output and "--again" in output
+    assert "submissions/unet.csv was already handed in on 20" in output and "0.91234" in output
     assert len(ready.server.submissions) == len(record(ready)) == 1
     assert record(ready)[0]["public_score"] == "0.91234"
     assert known == "by Kaggle alone" or not ready.server.requests
-    ready.server.fail("/CreateSubmission", CUT, late=True, times=1)
-    ready.works("upload", "--again")
-    assert len(ready.server.submissions) == len(record(ready)) == 2
 
 
 def test_a_dry_run_sends_nothing_and_needs_no_credentials(ready):

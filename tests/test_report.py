@@ -77,27 +77,10 @@ class TestInTheBrowser:
             second.send_keys("\n")
             assert [float(value) for value in column(2)] == expected
 
-    def test_the_gallery_filters_by_kind_and_trait(self, browser, pages):
+    def test_the_gallery_shows_the_photos_of_each_kind_under_a_heading(self, browser, pages):
         open_page(browser, pages / "gallery/unet_paper.html")
-
-        def shown():
-            return [shot for shot in find(browser, ".shots figure") if shot.is_displayed()]
-
-        def press(name, value):
-            find(browser, f"button[data-filter={name}][value={value}]")[0].send_keys(" ")
-
-        everything = len(shown())
-        assert everything == len(find(browser, ".shots img")) > 8
-        press("trait", "cut")
-        assert 0 < len(shown()) < everything
-        assert all("cut" in shot.get_attribute("data-traits").split() for shot in shown())
-        press("kind", "worst")
-        assert {shot.get_attribute("data-kind") for shot in shown()} <= {"worst"}
-        pressed = find(browser, "button[aria-pressed=true]")
-        assert {button.get_attribute("value") for button in pressed} == {"cut", "worst"}
-        press("trait", "all")
-        press("kind", "all")
-        assert find(browser, ".gallery output")[0].text == f"{everything} photos"
+        assert [heading.text for heading in find(browser, "h2")] == ["Worst", "Median", "Best"]
+        assert [len(find(shots, "figure img")) for shots in find(browser, ".shots")] == [4, 4, 4]
 
     @pytest.mark.parametrize("page", PAGES)
     @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -162,8 +145,9 @@ class TestThePages:
             assert page != "index.html" or galleries <= links
 
     def test_names_from_the_photos_cannot_become_markup(self):
-        shot = {"id": "<i>", "kind": "worst", "dice": 0.5, "traits": ["cut"], "picture": "data:"}
+        shot = {"id": "<i>", "kind": "cut", "dice": 0.5, "traits": ["cut"], "picture": "data:"}
         html = render(ROOT / "stages/evaluate/gallery.html", variant="unet", shots=[shot])
+        assert "<h2>Worst of: cut by the frame</h2>" in html
         assert "photo &lt;i&gt;" in html
         assert "<i>" not in html
 

@@ -202,6 +202,23 @@ def test_one_experiment_on_one_variant_leaves_the_others_where_they_are(clone):
 
 
 @pytest.mark.slow
+def test_of_two_branches_that_both_ran_a_merge_trains_nothing_again(folder_team, tmp_path):
+    ours, theirs = (folder_team.clone(tmp_path / name) for name in ("ours", "theirs"))
+    for project, variant in ((ours, "residual_unet"), (theirs, "unet")):
+        project.run("git", "switch", "--quiet", "--create", variant)
+        project.set(**{f"models__{variant}__dropout": 0.3})
+        assert f"train@{variant}" in project.repro("--pull", "--allow-missing")
+        project.commit(variant)
+    theirs.run("dvc", "push", "--run-cache")
+    theirs.run("git", "push", "--quiet", "origin", "unet")
+    ours.run("git", "fetch", "--quiet")
+    assert ours.run("git", "merge", "origin/unet", check=False).returncode == 1
+    assert {stage.split("@")[0] for stage in ours.repro("--pull", "--allow-missing")}.isdisjoint({"train", "predict"})
+    ours.commit("merge")
+    assert ours.with_environment().run("make", "verify").stdout == "dvc.lock is up to date\n"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["download", "prepare", "split", "describe", "ensemble@team", "report", "release"]

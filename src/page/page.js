@@ -21,34 +21,3 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-
-// Gallery: one choice per row of buttons; a photo shows if it fits all of them.
-const gallery = document.querySelector(".gallery");
-if (gallery) {
-  const shots = [...gallery.querySelectorAll(".shots figure")];
-  const count = gallery.querySelector("output");
-  const show = () => {
-    const wanted = Object.fromEntries(
-      [...gallery.querySelectorAll("button[aria-pressed=true]")].map((b) => [b.dataset.filter, b.value]),
-    );
-    let shown = 0;
-    for (const shot of shots) {
-      const { kind, traits } = shot.dataset;
-      const fits =
-        (wanted.kind === "all" || kind === wanted.kind) &&
-        (wanted.trait === "all" || traits.split(" ").includes(wanted.trait));
-      shot.hidden = !fits;
-      shown += fits;
-    }
-    count.textContent = shown ? `${shown} photo${shown > 1 ? "s" : ""}` : "No photo fits: choose another trait or kind.";
-  };
-  gallery.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-filter]");
-    if (!button) return;
-    for (const other of gallery.querySelectorAll(`button[data-filter=${button.dataset.filter}]`)) {
-      other.setAttribute("aria-pressed", other === button);
-    }
-    show();
-  });
-  show();
-}

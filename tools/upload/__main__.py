@@ -1,4 +1,4 @@
-"""upload [VARIANT] [--dry-run] [--again]: hands submissions/VARIANT.csv in to the competition and records the score.
+"""upload [VARIANT] [--dry-run]: hands submissions/VARIANT.csv in to the competition and records the score.
 
 Not a stage of `dvc repro`: each upload counts against the competition's daily allowance.
 """
@@ -19,7 +19,6 @@ from tools.upload.hand_in import await_score, check_submission, hand_in
 from tools.upload.lock import loss_behind, md5_of
 from tools.upload.record import RECORD, Row, read_record, write_record
 
-INSIST = "--again hands it in once more"
 ALONE = (SUBMISSIONS / ".kaggle.lock", "uploads")  # within it, no other upload reads or writes the record
 
 
@@ -28,7 +27,6 @@ def main(*arguments: str) -> None:
     release = read_params("release", Name)
     parser.add_argument("variant", nargs="?", default=release, help="default: the release")
     parser.add_argument("--dry-run", action="store_true", help="check, say what would be sent, and stop")
-    parser.add_argument("--again", action="store_true", help="hand in what has been handed in before, too")
     options = parser.parse_args(arguments)
     variants = [*read_params("variants", list[Name]), *read_params("ensembles", dict[Name, list])]
     if options.variant not in variants:
@@ -37,14 +35,12 @@ def main(*arguments: str) -> None:
     competition = None if options.dry_run else destination()
     source = SUBMISSIONS / f"{options.variant}.csv"
     new, message = prepare(source)
-    if options.again:
-        message += f", again at {datetime.now(UTC):%H:%M:%S}"  # unlike that of the time before
     with locked(*ALONE):  # until it is recorded: another upload could hand in the same
         known = [row for row in read_record() if row.md5 == new.md5 and row.status != "error"]
-        if known and not options.again:
+        if known:
             row = known[-1]
             score = row.public_score or ("hidden" if row.status == "complete" else "its score is not known yet")
-            print(f"{source} was already handed in on {row.date}: {score}; {INSIST}")
+            print(f"{source} was already handed in on {row.date}: {score}")
             if row.status == "complete" or competition is None:
                 return
         elif competition is None:
@@ -54,9 +50,9 @@ def main(*arguments: str) -> None:
             path = SUBMISSIONS / new.file
             with replacing(path) as partial:
                 partial.write_bytes(source.read_bytes())
-            number, before = hand_in(path, message, competition, message if options.again else f"md5 {new.md5}")
+            number, before = hand_in(path, message, competition, f"md5 {new.md5}")
             if before:
-                print(f"{source} was already handed in on {before:%Y-%m-%d %H:%M}; {INSIST}")
+                print(f"{source} was already handed in on {before:%Y-%m-%d %H:%M}")
             row = new._replace(kaggle_id=number)
             write_record(row)  # before the wait, so that it is not handed in twice if that is cut short
     finish(row, competition)
