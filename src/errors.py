@@ -97,9 +97,6 @@ def _end_in_a_line(kind: type[BaseException], error: BaseException, trace: Trace
 
 
 sys.excepthook = _end_in_a_line
-for number, name in enumerate(("stdin", "stdout", "stderr")):
-    if getattr(sys, name) is None:  # closed, as by `>&-`: otherwise the next file that is opened would get its number
-        setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
 
 
 def end_with_parent() -> None:

@@ -131,43 +131,47 @@ class Matrix:
         local.set(source="local")
         local.repro()
 
-    def row(self, change: Change) -> str:
-        """The table's row of `change`."""
+    def rerun(self, change: Change) -> str:
+        """The stages that run after `change`, as the table has them."""
         work = Path(shutil.copytree(self.folder / ("local" if change.local else "drawn"), self.folder / "work"))
         project = Project(work / "project")
         change.make(project)
         stages = project.repro()
         shutil.rmtree(work)
-        return table_row([change.name, *(cell(stage, stages) for stage in STAGES)])
+        return ", ".join(filter(None, (mark(stage, stages) for stage in STAGES))) or "nothing"
 
 
-def cell(stage: str, ran: list[str]) -> str:
-    """Whether `stage` ran; where there is one per variant, for "every" variant or for "one"."""
-    if "matrix" in STAGES[stage]:
-        return ["", "one", "every"][sum(name.startswith(f"{stage}@") for name in ran)]
-    return "yes" if any(name.split("@")[0] == stage for name in ran) else ""
+def mark(stage: str, ran: list[str]) -> str:
+    """`stage` if it ran, with a star if it did so for one variant and not for every one."""
+    count = sum(name.split("@")[0] == stage for name in ran)
+    return f"{stage}*" if count == 1 and "matrix" in STAGES[stage] else stage if count else ""
 
 
-def table_row(cells: list[str]) -> str:
-    """A row of a Markdown table."""
-    return f"| {' | '.join(cells)} |".replace("  ", " ")
+def committed() -> dict[str, str]:
+    """What runs again by what is changed, as docs/reruns.md has it."""
+    rows = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("|")]
+    return {name: stages for names, stages in rows[2:] for name in names.split("; ")}
 
 
-def committed_rows() -> dict[str, str]:
-    """The rows that docs/reruns.md holds, by what is changed."""
-    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("|")]
-    return {row.split("|")[1].strip(): row for row in rows[2:]}
+def write(found: dict[str, str]) -> None:
+    """Puts the table of what was `found` into docs/reruns.md: changes with the same stages in one row."""
+    rows = (
+        f"| {'; '.join(n for n in found if found[n] == stages)} | {stages} |\n"
+        for stages in dict.fromkeys(found.values())
+    )
+    PAGE.write_text(
+        re.sub(r"(?m)(^\|.*\n)+", f"| you change | what runs again |\n|---|---|\n{''.join(rows)}", PAGE.read_text())
+    )
 
 
 def main() -> None:
-    rows = []
+    found = {}
     with tempfile.TemporaryDirectory() as folder:
         table = Matrix(Path(folder))
         for change in CHANGES:
-            rows.append(table.row(change))
-            print(rows[-1], flush=True)
-    head = [table_row(["you change", *STAGES]), "|---" * (len(STAGES) + 1) + "|"]
-    PAGE.write_text(re.sub(r"(?m)(^\|.*\n)+", "\n".join([*head, *rows]) + "\n", PAGE.read_text()))
+            found[change.name] = table.rerun(change)
+            print(change.name, found[change.name], sep=": ", flush=True)
+    write(found)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import pytest
 
 from src.sources import known_sources
 from tests.conftest import PARAMS
-from tests.reruns import CHANGES, Matrix, committed_rows
+from tests.reruns import CHANGES, Matrix, committed
 from tools.check import BUDGETS
 
 # From nothing to a training: that dvc.yaml declares what the code uses, for all the others, is for test_declared.py.
@@ -25,7 +25,7 @@ def table(tmp_path_factory):
 
 
 def test_the_table_holds_these_changes_and_no_others():
-    assert list(committed_rows()) == [change.name for change in CHANGES], "write it again: python -m tests.reruns"
+    assert committed().keys() == {change.name for change in CHANGES}, "write it again: python -m tests.reruns"
 
 
 def test_every_param_has_a_row():
@@ -38,5 +38,4 @@ def test_every_param_has_a_row():
 @pytest.mark.parametrize("name", ROWS)
 def test_what_reruns_is_what_the_table_says(table, name):
     (change,) = (change for change in CHANGES if change.name == name)
-    committed = committed_rows()[name]
-    assert table.row(change) == committed, f"docs/reruns.md, {name}: write it again: python -m tests.reruns"
+    assert table.rerun(change) == committed()[name], f"docs/reruns.md, {name}: write it again: python -m tests.reruns"
