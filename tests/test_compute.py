@@ -180,17 +180,6 @@ def test_every_variant_trains_on_a_single_photo_of_the_smallest_size(variant):
 
 
 @pytest.mark.slow
-def test_one_core_gives_the_bytes_of_all_cores(project, kept):
-    first = str(min(os.sched_getaffinity(0)))
-    own = model_file(project).read_bytes()
-    for command in (["taskset", "--cpu-list", first], []):
-        model_file(project).unlink()
-        train = ("python", "-m", "stages.train", "unet_plus_plus")
-        project.run("env", "--unset=OMP_NUM_THREADS", *command, *train)
-        assert model_file(project).read_bytes() == own
-
-
-@pytest.mark.slow
 def test_two_processes_train_alike_and_save_under_the_same_names(project, kept):
     project.set(compute__devices=2)
     project.stage("train", "unet_plus_plus")

@@ -1,6 +1,5 @@
 """A team with a git server and a DVC remote: what one has made, another gets, and nothing is made twice."""
 
-import hashlib
 import logging
 import re
 import shutil
@@ -110,21 +109,6 @@ class TestPull:
         clone.run("dvc", "pull")
         assert hashes(clone, *WRITTEN) == hashes(folder_team.ana, *WRITTEN)
         assert "up to date" in clone.run("dvc", "status").stdout
-
-    @pytest.mark.slow
-    def test_half_a_file_in_the_remote_is_not_taken_for_the_model(self, s3_team, bucket, tmp_path):
-        clone = s3_team.clone(tmp_path / "clone")
-        model = (s3_team.ana.root / MODEL).read_bytes()
-        digest = hashlib.md5(model).hexdigest()
-        key = f"person/files/md5/{digest[:2]}/{digest[2:]}"
-        bucket.put_object(Key=key, Body=model[: len(model) // 2])
-        result = clone.run("dvc", "pull", MODEL, check=False)
-        bucket.put_object(Key=key, Body=model)
-        assert result.returncode != 0
-        assert MODEL in result.stderr
-        assert not (clone.root / MODEL).exists()
-        clone.run("dvc", "pull", MODEL)
-        assert (clone.root / MODEL).read_bytes() == model
 
 
 @pytest.fixture(scope="module")
