@@ -102,7 +102,7 @@ OTHER_IDS = "id,encoded_pixels\nother.png,\n"
     ("place", "damage", "says"),
     [
         ("train/masks/3.png", Path.unlink, ["a mask is missing for", "train/images/3.png: add it to"]),
-        ("train/images/3.png", Path.unlink, ["a photo is missing for", "train/masks/3.png: add it to"]),
+        ("train/images/3.png", Path.unlink, ["a photo is missing for", "masks/3.png: add it to", "/images under"]),
         ("test/images", emptied, ["holds no photo"]),
         ("", emptied, ["expected the folders train/images, train/masks, test/images, found nothing"]),
         ("train", lambda path: path.rename(path.with_name("training")), ["expected the folders", "found test"]),
@@ -148,6 +148,7 @@ def test_the_same_photos_are_the_same_bytes_from_any_folder_link_or_zip(workspac
     shutil.copy(photos / "train/masks/5.png", photos / "train/masks/linked.png")
     (tmp_path / "link").symlink_to(photos)
     shutil.copytree(photos, tmp_path / "wrapped/copy")
+    text(tmp_path / "wrapped/notes.txt")
     written = set()
     for origin in (photos, tmp_path / "link", tmp_path / "wrapped", shutil.make_archive("../a", "zip", photos)):
         local(workspace, origin)

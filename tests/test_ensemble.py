@@ -11,10 +11,12 @@ import yaml
 from src.compute import Runtime, best_precision
 from src.errors import UserError
 from src.formats.model import load_model
+from src.formats.predictions import read_cost
 from src.formats.prepared import PHOTOS
 from src.formats.split import choose_folds, part_indices
 from src.inference import PredictParams, predict
 from stages.ensemble.__main__ import average
+from stages.predict.__main__ import measure
 from stages.train.checkpoint import Checkpoint
 from tests.test_training import equal_weights, trainer
 
@@ -58,6 +60,7 @@ class TestFolds:
         assert (maps(project, "unet", "val") == first[val]).all()
         mean = (first[holdout].astype(float) + second[holdout]) / 2
         assert np.abs(maps(project, "unet", "holdout") - mean).max() <= 1
+        assert read_cost("unet") == measure(ensemble, size=32)
 
     def predicted(self, model, photos, params):
         return predict(Runtime(torch.device("cpu"), best_precision("cpu")), model.eval(), photos, params, "")

@@ -110,6 +110,7 @@ class TestHeadline:
         evaluate.main("unet_paper")
         rows = read_rows(LABELLED)
         table = pd.read_csv(workspace / "plots/evaluation/unet_paper/scores/photos.csv", dtype={"id": str})
+        assert list(table.columns[:3]) == ["id", "part", "dice"]
         assert table["dice"].to_numpy() == pytest.approx(2 * table["iou"] / (1 + table["iou"]))
         p, r = table["precision"], table["recall"]
         assert table["dice"].to_numpy() == pytest.approx(2 * p * r / (p + r))

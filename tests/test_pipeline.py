@@ -15,6 +15,7 @@ class TestRepro:
         stages = ["download", "prepare", "split", "describe", "report", "release"]
         stages += [f"{stage}@{v}" for stage in ("train", "predict", "evaluate", "submit") for v in VARIANTS]
         assert sorted(ran(first_run)) == sorted(stages)
+        assert "18 train, 4 val, 2 holdout | 0 near-duplicates" in first_run
 
     def test_kept_output_has_a_line_per_epoch_and_no_bar(self, first_run):
         assert "%|" not in first_run
