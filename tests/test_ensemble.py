@@ -11,12 +11,10 @@ import yaml
 from src.compute import Runtime, best_precision
 from src.errors import UserError
 from src.formats.model import load_model
-from src.formats.predictions import read_cost
 from src.formats.prepared import PHOTOS
 from src.formats.split import choose_folds, part_indices
 from src.inference import PredictParams, predict
 from stages.ensemble.__main__ import average
-from stages.predict.__main__ import measure
 from stages.train.checkpoint import Checkpoint
 from tests.test_training import equal_weights, trainer
 
@@ -60,13 +58,13 @@ class TestFolds:
         assert (maps(project, "unet", "val") == first[val]).all()
         mean = (first[holdout].astype(float) + second[holdout]) / 2
         assert np.abs(maps(project, "unet", "holdout") - mean).max() <= 1
-        assert read_cost("unet") == measure(ensemble, size=32)
 
     def predicted(self, model, photos, params):
         return predict(Runtime(torch.device("cpu"), best_precision("cpu")), model.eval(), photos, params, "")
 
     def test_the_folds_leave_the_holdout_alone_and_differ_in_val(self, project):
         rows = split_of(project)
+        assert list(rows.columns) == ["id", "part", "fold", "group"]
         folds, holdout = choose_folds(rows, 5), set(part_indices(rows, "holdout"))
         assert list(folds[0].val) == list(part_indices(rows, "val"))
         assert list(folds[0].train) == list(part_indices(rows, "train"))
