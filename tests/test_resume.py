@@ -1,6 +1,7 @@
 """Whatever ends a run at whatever moment, a kill or a full disk, the same command then ends as if nothing had been."""
 
 import hashlib
+import inspect
 import os
 import random
 import signal
@@ -13,7 +14,9 @@ import psutil
 import pytest
 
 from src.formats.epochs import EPOCHS
-from tests.conftest import VARIANTS, Project, wait_until
+from stages.train.checkpoint import hash_of_files, loaded_code
+from stages.train.trainer import Trainer
+from tests.conftest import ROOT, VARIANTS, Project, wait_until
 
 MANY = 60  # epochs, each of a fraction of a second each, that a run is still going when the signal comes
 OUTS = ("models", "plots", "data/predictions", "metrics", "submissions")
@@ -176,3 +179,11 @@ def test_a_full_disk_is_one_line_and_with_room_the_same_command_works(project, n
     project.run("bash", "-c", f"python -m stages.{name}")
     assert hashes(project) == before
     assert not litter(project)
+
+
+def test_a_checkpoint_is_of_the_code_that_made_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    code = loaded_code()
+    assert {ROOT / "src/errors.py", Path(inspect.getfile(Trainer))} <= set(code)
+    (tmp_path / "changed.py").write_text("# changed")
+    assert hash_of_files(code) != hash_of_files([*code[1:], tmp_path / "changed.py"])
