@@ -96,7 +96,10 @@ function snap() {
   canvas.toBlob((blob) => open(new File([blob], "camera.png")));
 }
 
-function listen() {
+async function begin() {
+  for (const [name, dice] of Object.entries(await (await ask("models.json")).json())) {
+    find("#model").add(new Option(dice === null ? name : `${name}, Dice ${dice.toFixed(3)}`, name));
+  }
   find("#file").onchange = ({ target }) => open(target.files[0]).then(() => (target.value = ""));
   document.ondragover = (event) => event.preventDefault() || find("#drop").classList.add("over");
   document.ondragleave = (event) => event.relatedTarget || find("#drop").classList.remove("over");
@@ -112,13 +115,6 @@ function listen() {
   find("#example").onclick = async () => open(new File([await (await ask("example.png")).blob()], "astronaut.png"));
   find("#download").onclick = download;
   controls.onchange = show;
-}
-
-async function begin() {
-  for (const [name, dice] of Object.entries(await (await ask("models.json")).json())) {
-    find("#model").add(new Option(dice === null ? name : `${name}, Dice ${dice.toFixed(3)}`, name));
-  }
-  listen();
 }
 
 addEventListener("unhandledrejection", (event) => complain(event.reason.message));
