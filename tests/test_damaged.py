@@ -106,7 +106,7 @@ MASKS, CURVE = "data/prepared/labelled/native_masks.npy", "plots/training/unet/p
         (MAPS, lambda path: np.save(path, np.zeros((11, 32, 32), np.uint8)), "not uint8 12 x any x any"),
         (MAPS, lambda path: np.save(path, np.array([{}] * 12, dtype=object), allow_pickle=True), "is damaged"),
         (MASKS, lambda path: np.save(path, np.zeros(7, np.uint8)), "do not belong together"),
-        (CURVE, lambda path: edit(path, "0.", "x."), "train/loss.tsv"),
+        (CURVE, lambda path: path.write_bytes(b"\xff"), "train/loss.tsv: not a TSV file"),
     ],
 )  # fmt: skip
 def test_a_file_of_an_earlier_stage_that_is_not_what_it_wrote(workspace, file, damage, says):
