@@ -54,9 +54,9 @@ def read_mask(path: ImageFile, max_megapixels: Megapixels = MAX_MEGAPIXELS) -> n
 
 
 def resize_photo(photo: np.ndarray, size: int) -> np.ndarray:
-    """`photo` (H, W, ...) as (size, size, ...), area-averaged when it shrinks, so that nothing aliases."""
-    shrinks = min(photo.shape[:2]) >= size
-    return cv2.resize(photo, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    """`photo` (H, W, ...) as (size, size, ...), area-averaged along a side that shrinks, so that nothing aliases."""
+    smaller = [min(side, size) for side in photo.shape[1::-1]]
+    return cv2.resize(cv2.resize(photo, smaller, interpolation=cv2.INTER_AREA), (size, size))  # enlarged bilinearly
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:

@@ -36,12 +36,13 @@ def load(path: str | Path, device: str = "auto", **changes: Any) -> "Predictor":
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
-    path = Path(path)
-    model, metadata = load_model(path)
-    with blaming(path):
-        metadata = check_metadata({**metadata, **changes})
+    if unknown := changes.keys() - Metadata.__annotations__.keys():
+        raise ValueError(f"there is no {min(unknown)} to change")
+    model, metadata = load_model(Path(path))
+    with blaming(Path(path)):
         if "image_size" not in metadata:
             raise UserError("metadata: image_size is missing")
+    metadata = check_metadata({**metadata, **changes})
     return Predictor(model, metadata, find_device(ComputeParams.model_construct(device=device, devices=1)))
 
 
@@ -79,15 +80,16 @@ class Predictor:
         return self._each(photo, self.clean_mask)
 
     def _each(self, photo: Photo, finish: Callable[[np.ndarray, tuple[int, ...]], np.ndarray]) -> Photo:
-        photos = [photo] if isinstance(photo, np.ndarray) else photo
+        photos = photo if isinstance(photo, list) else [photo]
         found = [finish(one, shown.shape[:2]) for one, shown in zip(self.maps(photos), photos, strict=True)]
-        return found[0] if isinstance(photo, np.ndarray) else found
+        return found if isinstance(photo, list) else found[0]
 
     def maps(self, photos: Sequence[np.ndarray]) -> np.ndarray:
         """Probability maps of `photos` at the model's own size: uint8 (N, S, S); 255 is certainly person."""
         for photo in photos:
-            if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-                raise ValueError(f"a photo must be uint8 RGB (height, width, 3), not {photo.dtype} {photo.shape}")
+            kind, shape = getattr(photo, "dtype", type(photo).__name__), getattr(photo, "shape", ())
+            if kind != np.uint8 or shape[2:] != (3,) or not photo.size:
+                raise ValueError(f"a photo must be uint8 RGB (height, width, 3), not {kind} {shape}")
         size = self.image_size
         small = [resize_photo(np.ascontiguousarray(photo), size) for photo in photos]
         return predict(self.runtime, self.model, np.array(small).reshape(-1, size, size, 3), self.inference, "")

@@ -20,6 +20,7 @@ from src.formats.metrics import METRICS, read_metrics
 from src.formats.prepared import LABELLED, PHOTOS, NativeMasks, read_photos, read_rows
 from src.formats.split import part_indices, read_split
 from src.images import Megapixels, read_photo
+from src.models import known_variants
 from src.params import read_params
 from src.pictures import HIT, write_picture
 from src.predictor import Predictor
@@ -80,7 +81,7 @@ def choose(device: str) -> tuple[Predictor, str]:
 
 def scored_dice(file: Path) -> float | None:
     """Dice of the model in `file` on holdout, if it was scored here."""
-    scored = file.parent == MODELS and (METRICS / f"{file.stem}.json").exists()
+    scored = file.parent == MODELS and file.stem in known_variants() and (METRICS / f"{file.stem}.json").exists()
     return read_metrics(file.stem).holdout.dice if scored else None
 
 

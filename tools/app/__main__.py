@@ -60,14 +60,11 @@ def main(*arguments: str) -> None:
 
 
 def make_server(port: int, named: list[Path]) -> ThreadingHTTPServer:
-    """A server of the page for the files `named` (see `find_files`) on 127.0.0.1, at `port` (0: any that is free).
-
-    Raises UserError if that is taken.
-    """
+    """Serves the page for the files `named` on 127.0.0.1, at `port` (0: any free one); UserError if it cannot."""
     try:
         return ThreadingHTTPServer((OWN[0], port), partial(Handler, named))
-    except OSError:
-        raise UserError(f"port {port} is taken, perhaps by this page; name another with --port") from None
+    except (OSError, OverflowError):
+        raise UserError(f"port {port} is taken, or none (0 to 65535); name another with --port") from None
 
 
 class Handler(BaseHTTPRequestHandler):

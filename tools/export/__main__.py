@@ -15,7 +15,7 @@ import onnxruntime
 
 from src.errors import run_main
 from src.files import replacing
-from src.formats.metadata import Metadata, model_path, read_model
+from src.formats.metadata import DEFAULTS, Metadata, model_path, read_model
 from src.formats.tensors import write_tensors
 from src.models import known_variants, model_class
 from src.params import Name, read_params
@@ -41,7 +41,8 @@ def main(*arguments: str) -> None:
     name, shares = find_parts(options.model, ensembles)
     predictors = {file: find_model(file, "cpu", **changes) for file in shares}
     models = [predictor.metadata for predictor in predictors.values()]
-    whole: Metadata = {**models[0], **(known_here(name) if name in ensembles else {}), **changes}  # type: ignore[typeddict-item]
+    ours = {**DEFAULTS, "scores": [], **known_here(name)} if name in ensembles else {}  # not those of its first member
+    whole: Metadata = {**models[0], **ours, **changes}  # type: ignore[typeddict-item]
     folder = EXPORTS / name
     graph = ExportModel(list(predictors.values()), shares.values())
     facts = onnx_facts(name, whole, list(predictors.values()))

@@ -62,13 +62,12 @@ class ExportModel(nn.Module):
 def weights(photo: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """How much each row, and each column, of `photo` (H, W, 3) counts in each of `size`: (`size`, H), (`size`, W).
 
-    As in src/images.py, pixels are averaged by area if both sides are at least `size`, else taken bilinearly.
+    As in src/images.py, pixels are averaged by area along a side of at least `size`, else taken bilinearly.
     """
     lengths = [torch.ones_like(photo[:, 0, 0]).float().sum(), torch.ones_like(photo[0, :, 0]).float().sum()]
     pixels = [torch.arange(side, dtype=torch.float32) for side in photo.shape[:2]]
-    large = torch.minimum(*lengths) >= size
     both = zip(lengths, pixels, strict=True)
-    rows, columns = (torch.where(large, by_area(n, at, size), linear(n, at, size)) for n, at in both)
+    rows, columns = (torch.where(n >= size, by_area(n, at, size), linear(n, at, size)) for n, at in both)
     return rows, columns
 
 

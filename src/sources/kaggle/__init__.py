@@ -63,7 +63,7 @@ def fetch(params: Params, scratch: Path) -> Path:
         problem = re.sub(rf"{re.escape(str(scratch))}/\w+/?", "", re.split("; |: add it", str(error))[0])
         raise UserError(
             f"what Kaggle holds under {params.slug} has changed: {problem}; unpack {origin} yourself, arrange it as "
-            "docs/kaggle.md says, and use it with source: local"
+            "docs/own-photos.md says, and use it with source: local"
         ) from None
     if not mount:
         shutil.rmtree(origin.parent)
