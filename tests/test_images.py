@@ -79,7 +79,7 @@ def test_a_truncated_photo_is_named_not_half_read(suffix, tmp_path):
 @pytest.mark.parametrize("height", [256, 40])
 def test_shrinking_a_fine_pattern_gives_its_average_not_an_alias(height):
     stripes = np.zeros((height, 256, 3), np.uint8)
-    stripes[:, ::2] = 255
+    stripes[:, 1::4] = stripes[:, 2::4] = 255
     assert np.abs(resize_photo(stripes, 64).astype(int) - 127).max() <= 1
 
 
