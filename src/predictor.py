@@ -31,8 +31,8 @@ def load(path: str | Path, device: str = "auto", **changes: Any) -> "Predictor":
 
     `changes` take the place of what the file's metadata says, such as `threshold=0.6` or `mirror=False`.
 
-    Raises UserError if it is damaged or no model of this project, or if there is no such device; FileNotFoundError if
-    there is no such file.
+    Raises UserError if it is damaged or no model of this project, or a change or the device cannot be; ValueError for
+    a change or device that has no such name; FileNotFoundError if there is no such file.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")

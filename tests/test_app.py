@@ -224,7 +224,8 @@ class TestServer:
 
     def test_mistakes_are_one_line(self, site):
         port = site.split(":")[2].strip("/")
-        with pytest.raises(UserError, match=f"port {port} is taken, or none .0 to 65535.; name another with --port"):
-            app.main("--port", port, "--no-browser")
+        for wrong in (port, "99999"):
+            with pytest.raises(UserError, match=f"port {wrong} is taken, or none .0 to 65535.; name another"):
+                app.main("--port", wrong, "--no-browser")
         with pytest.raises(UserError, match=r"there is no model other\.safetensors"):
             app.main("other.safetensors")
