@@ -4,9 +4,9 @@ TORCH ?= auto
 PIP := $(if $(shell command -v uv),uv pip install --python .venv/bin/python,.venv/bin/python -m pip install --disable-pip-version-check)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro check verify verify-bytes demo app experiments test test-all lint fix benchmark lock clean
+.PHONY: help repro best best-from-scratch check verify verify-bytes demo app experiments test test-all lint fix benchmark lock clean
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
 
 .venv/requirements: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed; name one with make PYTHON=python3.12")'
@@ -22,6 +22,31 @@ help: ## this list
 repro: check ## create the environment, check the params, run the pipeline; JOBS=1: one variant after another
 	$(if $(filter 1,$(JOBS)),dvc repro,python -m tools.jobs $(JOBS))
 	@python -m tools.same_bytes
+
+# What the studies of benchmarks/results/street-photos found best. The last setting of a key counts, so SET changes any.
+RECIPE = dvc exp run -S budget=gpu -S loss=combined_edge -S split.holdout=0.1 -S split.folds=8 \
+	-S gpu.train.batch_size=8 -S gpu.train.learning_rate=0.002 -S gpu.train.ema_decay=0.99 \
+	-S gpu.train.dice_smoothing=0.3 -S gpu.train.warmup_epochs=0.5
+ON_PHOTOS = $(if $(PHOTOS),-S source=local -S local.path=$(PHOTOS)) $(SET)
+
+best: check ## train the best model so far on your photos: make best PHOTOS=/data/photos, or SET="-S source=kaggle"
+	$(RECIPE) -S 'variants=[efficientnet_unet]' -S release=efficientnet_unet -S image_size=384 \
+		-S start=models/starters/efficientnet_unet.safetensors -S gpu.models.efficientnet_unet.width=8 \
+		-S gpu.models.efficientnet_unet.encoder=tf_efficientnet_lite0 \
+		-S gpu.models.efficientnet_unet.encoder_weights=null -S gpu.models.efficientnet_unet.encoder_lr_factor=0.3 \
+		-S gpu.train.learning_rate=0.0015 -S gpu.train.epochs=17 -S gpu.train.small_share=0.7 -S gpu.train.folds=3 \
+		$(ON_PHOTOS)
+
+# On drawn people, on the photos at 256 x 256, and at 320 x 320; each step starts from the weights of the one before.
+U2NET = $(RECIPE) -S 'variants=[u2net]' -S release=u2net -S gpu.models.u2net.width=16
+best-from-scratch: check ## the same without weights that others trained
+	$(U2NET) -S image_size=192 -S synthetic.labelled=1800 -S synthetic.test=1 -S synthetic.size=400 -S synthetic.wild=0.8 \
+		-S split.holdout=0.03 -S split.folds=25 -S gpu.train.epochs=6 -S gpu.train.learning_rate=0.003 \
+		-S gpu.train.dice_smoothing=0.0 $(SET) -S source=synthetic train@u2net
+	cp models/u2net.safetensors data/start-drawn.safetensors
+	$(U2NET) -S start=data/start-drawn.safetensors -S image_size=256 -S gpu.train.epochs=14 $(ON_PHOTOS) train@u2net
+	cp models/u2net.safetensors data/start-first.safetensors
+	$(U2NET) -S start=data/start-first.safetensors -S image_size=320 -S gpu.train.epochs=30 $(ON_PHOTOS)
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
 	python -m tools.check

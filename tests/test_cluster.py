@@ -13,9 +13,7 @@ VARIANTS = ["unet", "unet_paper", "residual_unet"]
 CLUSTER = ROOT / "tools/cluster"
 SKY = yaml.safe_load((CLUSTER / "sky.yaml").read_text())
 # Runs here what it is told to run on a machine, in a home folder of that name.
-SSH = """#!/bin/sh
-cd "$HOMES/$1" && exec bash -c "$2"
-"""
+SSH = '#!/bin/sh\ncd "$HOMES/$1" && exec bash -c "$2"\n'
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from src.errors import UserError
 from src.formats.model import load_model, save_model
 from src.formats.raw import RAW
 from stages.train import __main__ as train
-from tests.conftest import Project
+from tests.conftest import Project, write_raw
 
 STARTER = "models/starters/unet.safetensors"
 
@@ -133,3 +133,14 @@ class TestDemo:
         assert theirs.startswith(
             f"{path.relative_to(clone.root)} is used; on 2 holdout photos residual_unet has Dice 0.000"
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "variant"), [("best", "efficientnet_unet"), ("best-from-scratch", "u2net")])
+def test_one_command_makes_each_of_the_best_models(new_project, tmp_path, target, variant):
+    project, photos = new_project().with_environment(), write_raw(tmp_path / "photos", labelled=24)
+    small = "-S image_size=128 -S gpu.train.epochs=1 -S gpu.train.folds=1 -S synthetic.labelled=40 -S synthetic.size=64"
+    project.run("make", target, f"PHOTOS={photos}", f"SET={small}")
+    known = about(project.root / "release/model.safetensors")
+    assert (known["variant"], known["image_size"], known["source"]) == (variant, 128, "local")
+    assert (project.root / f"submissions/{variant}.csv").exists()

@@ -103,7 +103,8 @@ def test_a_study_goes_on_where_its_experiments_are_not(new_project):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("common: [", "study.yaml is not valid YAML"),
+        ("common: []\ncommon: [loss=bce]", "study.yaml is not valid YAML: .*found duplicate key"),
+        ("common: 2026-13-40", "study.yaml is not valid YAML: month must be in 1..12"),
         ("common: loss=bce\nexperiments: {}\nquestions: []", "study.yaml: common: input should be a valid list"),
         ("[]", "study.yaml: input should be a valid dictionary"),
         (yaml.safe_dump(STUDY | {"questions": [OTHER]}), "study.yaml: 'Which.' compares 'other', which is not"),

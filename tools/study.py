@@ -29,10 +29,10 @@ from typing import Any
 import dvc.api
 import numpy as np
 import pandas as pd
-import yaml
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from pydantic import Field
+from ruamel.yaml import YAML, YAMLError
 
 from src.bootstrap import interval
 from src.errors import UserError, run_main
@@ -111,8 +111,11 @@ def read_study(path: Path) -> Study:
     if not path.is_file():
         raise UserError(f"there is no file {path}; name a study, such as benchmarks/results/street-photos/study.yaml")
     try:
-        study = check_value("", yaml.safe_load(path.read_text()), Study, path)
-    except yaml.YAMLError as error:
+        study = check_value("", YAML(typ="safe", pure=True).load(path.read_bytes().decode()), Study, path)
+    except (
+        YAMLError,
+        ValueError,
+    ) as error:  # a key that stands twice, bytes that are no text, a date that there is not
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     for variant in (*study.variants, *(experiment.variant for experiment in study.experiments.values())):
         if variant not in known_variants():
