@@ -85,8 +85,7 @@ fix: .venv/requirements-dev ## let ruff mend what it can
 	ruff check --fix .
 	ruff format .
 
-benchmark: .venv/requirements-dev ## the speed of prepare, evaluate, submit, training, predict, two jobs and nothing to do
-	python -m benchmarks.photos
+benchmark: .venv/requirements-dev ## the speed of training, predict, two jobs and nothing to do
 	python -m benchmarks.training
 	python -m benchmarks.pipeline
 

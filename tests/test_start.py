@@ -12,6 +12,7 @@ from safetensors import safe_open
 from src.errors import UserError
 from src.formats.model import load_model, save_model
 from src.formats.raw import RAW
+from src.formats.tensors import read_tensors, write_tensors
 from stages.train import __main__ as train
 from tests.conftest import Project, write_raw
 
@@ -46,6 +47,20 @@ def test_a_starter_is_half_as_large_and_says_what_its_user_needs(project):
     for name, tensor in weights_in(own).items():
         torch.testing.assert_close(weights_in(starter)[name], tensor, rtol=1e-3, atol=1e-6)
     assert starter.stat().st_mode == (project.root / "report/index.html").stat().st_mode  # whoever can read the rest
+
+
+def test_a_starter_can_be_the_mean_of_several_models(project, tmp_path):
+    whole, metadata = read_tensors(project.root / STARTER)
+    zeros = {group: {name: tensor * 0 for name, tensor in member.items()} for group, member in whole.items()}
+    write_tensors(tmp_path / "zeros.safetensors", zeros, metadata)
+    project.tool("starter", "unet", str(tmp_path / "zeros.safetensors"))
+    mean, metadata = read_tensors(project.root / STARTER)
+    for name, tensor in whole["0"].items():
+        torch.testing.assert_close(mean["0"][name], tensor / 2 if tensor.is_floating_point() else tensor)
+    assert "scores" not in metadata  # those of one of them
+    project.run("git", "checkout", STARTER)
+    refused = project.tool("starter", "unet", "models/starters/residual_unet.safetensors", check=False).stderr
+    assert refused.startswith("error: models/starters/residual_unet.safetensors: its weights are not those of the same")
 
 
 def test_a_training_begins_with_the_weights_of_the_file_and_says_so(project):
@@ -131,7 +146,7 @@ class TestDemo:
         assert ours.endswith("efficientnet_unet.safetensors 0.000")
         theirs = said(starter=everything, own=nothing)
         assert theirs.startswith(
-            f"{path.relative_to(clone.root)} is used; on 2 holdout photos residual_unet has Dice 0.000"
+            f"{path.relative_to(clone.root)} is used; on 2 holdout photos residual_unet has Dice 0"
         )
 
 

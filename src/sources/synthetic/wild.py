@@ -8,13 +8,15 @@ from src.sources.synthetic.basics import Array, Rng, noise, pick
 from src.sources.synthetic.layer import Light, draw_light
 from src.sources.synthetic.scenes import SCENES, Scene, clutter
 from src.sources.synthetic.standing import Place, stand_before, stand_in
+from src.sources.synthetic.things import put_thing
 
 NEAR = 0.08  # the height of a head, in sides of the photo, from which on others behind it are others
 
 
 def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     """A picture (H, W, 3) uint8 and how much of each pixel (H, W) is person; the longer side is `size`."""
-    places = plan(rng)
+    wide = rng.random() < 0.25
+    places, band = group(rng) if wide else (plan(rng), (0.0, 1.0))
     horizon = float(np.clip(rng.normal(0.45, 0.12), 0.2, 0.75))
     light, share = draw_light(rng), np.float32(rng.uniform(0.15, 1.25))  # stronger or flatter
     light = Light(light.direction, light.key * share, light.ambient + light.key * (1 - share) * np.float32(0.6))
@@ -24,23 +26,30 @@ def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
         pass_by(rng, light, horizon, smallest, picture)
     if rng.random() < (0.7 if smallest > 0.15 else 0.4):
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.001, 0.02)) * size + 0.1))
-    for place in places:
+    before = rng.random(len(places)) < 0.12  # things that stand before somebody; the others stand behind all
+    for place in places * (rng.random() < 0.45):
+        furnish(rng, light, place, picture, np.zeros_like(alpha))
+    for place, hidden in zip(places, before, strict=True):
         stand_in(rng, light, place, picture, alpha, wild=True)
+        if hidden:
+            furnish(rng, light, place, picture, alpha)
     picture = textured(rng, picture, float(rng.uniform(0, 0.22)))
     if rng.random() < 0.15:
         stand_before(rng, light, picture, alpha)
-    kept = int(size * rng.uniform(0.6, 1))  # of one side, and all of the other
-    start = int(rng.integers(0, size - kept + 1))
-    part = slice(start, start + kept)
-    view = np.s_[part, :] if rng.random() < 0.5 else np.s_[:, part]
-    return record(rng, expose(rng, shade(rng, picture)[view])), alpha[view]
+    if not wide:
+        kept = rng.uniform(0.6, 1)  # of one side, and all of the other
+        band = (rng.uniform(0, 1 - kept), kept)
+    part = slice(int(size * band[0]), int(size * (band[0] + band[1])))
+    view = np.s_[part, :] if wide or rng.random() < 0.5 else np.s_[:, part]
+    taken = shade(rng, picture)[view]
+    return record(rng, expose(rng, scatter(rng, taken) if rng.random() < 0.3 else taken)), alpha[view]
 
 
 def plan(rng: Rng) -> list[Place]:
     """Where persons stand: whole figures, parts and heads, one, two or three of them, at any place."""
     count = int(rng.choice((1, 1, 1, 1, 1, 1, 2, 2, 3)))
     if rng.random() < 0.5:  # from head to foot
-        heads = np.exp(rng.uniform(np.log(0.05), np.log(0.128))) * rng.uniform(0.85, 1.1, count)
+        heads = np.exp(rng.uniform(np.log(0.05), np.log(0.128))) * rng.uniform(0.7, 1.1, count)
         return [Place(float(h), float(rng.uniform(0.12, 0.88)), float(rng.uniform(0.75, 1.0))) for h in np.sort(heads)]
     head = float(np.exp(rng.uniform(np.log(0.11), np.log(0.55))))
     xs = rng.normal(0.5, 0.17, 1) if count == 1 else np.linspace(0.2, 0.8, count) + rng.normal(0, 0.08, count)
@@ -50,13 +59,32 @@ def plan(rng: Rng) -> list[Place]:
     return [Place(float(sizes[k]), float(xs[k]), low + above + 0.03 * k, True) for k in range(count)]
 
 
+def group(rng: Rng) -> tuple[list[Place], tuple[float, float]]:
+    """People of like size side by side, whole or from the head down, and the rows of the photo (top, height)."""
+    high, whole = float(rng.uniform(0.33, 0.7)), bool(rng.random() < 0.5)
+    top, head = float(rng.uniform(0, 1 - high)), high / float(rng.uniform(8.4, 10) if whole else rng.uniform(2.2, 7))
+    count = min(int(rng.integers(2, 7)), max(1, int(0.5 / head)))
+    xs = (np.arange(count) + 0.5 + rng.uniform(-0.3, 0.3, count)) / count
+    sizes, steps = head * rng.uniform(0.7, 1.1, count), rng.uniform(0.02, 0.05, count)
+    ys = top + high - steps if whole else top + steps
+    return [Place(float(s), float(x), float(y), not whole) for s, x, y in zip(sizes, xs, ys, strict=True)], (top, high)
+
+
+def furnish(rng: Rng, light: Light, place: Place, picture: Array, alpha: Array) -> None:
+    """Puts a thing that looks like a part of somebody beside who is at `place`, or before them."""
+    size = len(picture)
+    low = place.y + place.head * float(rng.uniform(2, 8)) if place.by_crown else place.y + 0.02
+    foot = np.array([place.x + place.head * float(rng.normal(0, 2.5)), min(low, 1.05)]) * size
+    put_thing(rng, light, foot, picture, alpha, height=place.head * float(rng.uniform(1.2, 5)) * size)
+
+
 def pass_by(rng: Rng, light: Light, horizon: float, head: float, picture: Array) -> None:
     """Puts people far behind the ones whose head is `head` into the picture (S, S, 3); they are in no mask.
 
     Who photographs a person means that person: masks of real photos leave out who walks by in the distance.
     """
     nobody = np.zeros(picture.shape[:2], np.float32)
-    for share in np.sort(rng.uniform(0.15, 0.45, rng.integers(1, 6))):
+    for share in np.sort(rng.uniform(0.12, 0.38, rng.integers(1, 6))):
         small = float(head * share)
         ground = min(horizon + 1.5 * small + 0.05 * float(rng.random()), 1.0)
         place = Place(small, float(rng.uniform(0, 1)), max(ground, 7.5 * small))
@@ -106,8 +134,8 @@ def shade(rng: Rng, picture: Array) -> Array:
     """`picture` (S, S, 3) float32 under uneven light: a slope, soft patches, or a shadow with an edge."""
     size = len(picture)
     if rng.random() < 0.5:
-        slope = noise(rng, (size, size), (2, 2)) * np.float32(rng.uniform(0.1, 0.4))
-        picture = picture * (1 + slope[..., None])
+        slope = noise(rng, (size, size), (2, 2)) * np.float32(rng.uniform(0.1, 0.6))
+        picture = picture * (1 + slope[..., None] * rng.uniform(0.5, 1.2, 3).astype(np.float32))
     if rng.random() < 0.3:
         cells = float(rng.uniform(2, 7))
         edge = np.float32(rng.uniform(2, 25))
@@ -115,6 +143,16 @@ def shade(rng: Rng, picture: Array) -> Array:
         cover = 1 / (1 + np.exp(-edge * level))
         picture = picture * (1 - np.float32(rng.uniform(0.2, 0.65)) * cover[..., None])
     return picture
+
+
+def scatter(rng: Rng, picture: Array) -> Array:
+    """`picture` (H, W, 3) float32 with its spatial frequencies made weaker or stronger, high ones more: textures and
+    grain of no renderer (PASTA, Chattopadhyay et al., ICCV 2023, arXiv 2212.00979)."""
+    spectrum = np.fft.rfft2(picture, axes=(0, 1))
+    radius = np.hypot(np.fft.fftfreq(len(picture))[:, None], np.fft.rfftfreq(picture.shape[1]))[..., None]
+    spread = (2**0.5 * rng.uniform(1, 3) * radius) ** 2 + rng.uniform(0, 0.25)
+    changed = np.fft.irfft2(spectrum * rng.normal(1, spread, spectrum.shape), picture.shape[:2], axes=(0, 1))
+    return np.asarray(np.clip(changed - changed.mean() + picture.mean(), 0, 1), np.float32)
 
 
 def expose(rng: Rng, picture: Array) -> Array:
