@@ -35,9 +35,7 @@ WANTED = (
 )
 LONG_STEPS, LONG_TURNS = 90, 2  # against the conventional loop: fewer steps would count the start of its workers
 DRAWN = 64  # photos for the conventional loop, again and again
-COLUMNS = (
-    "training | photos/s | of its bare step | validating, photos/s | predicting, photos/s | of its bare prediction"
-)
+COLUMNS = "training | photos/s | of its bare step | validated/s | predicted/s | of its bare prediction"
 
 
 def main() -> None:

@@ -38,8 +38,7 @@ def main(*arguments: str) -> None:
     parser.add_argument("photos", type=Path, nargs="*", metavar="PHOTO", help="default: a portrait by NASA")
     parser.add_argument("--model", help="a variant that was trained here, or a model file")
     options = parser.parse_args(arguments)
-    photos = options.photos or [EXAMPLE]
-    max_megapixels = read_params("max_megapixels", Megapixels)
+    photos, max_megapixels = options.photos or [EXAMPLE], read_params("max_megapixels", Megapixels)
     device = read_params("compute", ComputeParams).device
     if options.model:
         predictor, why = find_model(options.model, device), f"{options.model} is used, as asked"
