@@ -146,7 +146,7 @@ class TestDemo:
         assert ours.endswith("efficientnet_unet.safetensors 0.000")
         theirs = said(starter=everything, own=nothing)
         assert theirs.startswith(
-            f"{path.relative_to(clone.root)} is used; on 2 holdout photos residual_unet has Dice 0"
+            f"{path.relative_to(clone.root)} is used; on 2 holdout photos residual_unet has Dice 0.000"
         )
 
 

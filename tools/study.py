@@ -112,10 +112,7 @@ def read_study(path: Path) -> Study:
         raise UserError(f"there is no file {path}; name a study, such as benchmarks/results/street-photos/study.yaml")
     try:
         study = check_value("", YAML(typ="safe", pure=True).load(path.read_bytes().decode()), Study, path)
-    except (
-        YAMLError,
-        ValueError,
-    ) as error:  # a key that stands twice, bytes that are no text, a date that there is not
+    except (YAMLError, ValueError) as error:  # bytes that are no text, and a date that there is not, are ValueErrors
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     for variant in (*study.variants, *(experiment.variant for experiment in study.experiments.values())):
         if variant not in known_variants():
