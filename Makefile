@@ -28,9 +28,10 @@ RECIPE = dvc exp run -S budget=gpu -S loss=combined_edge -S split.holdout=0.1 -S
 	-S gpu.train.batch_size=8 -S gpu.train.learning_rate=0.002 -S gpu.train.ema_decay=0.99 \
 	-S gpu.train.dice_smoothing=0.3 -S gpu.train.warmup_epochs=0.5
 UNNAMED = name the photos: make $@ PHOTOS=/data/photos, or make $@ SET="-S source=kaggle"
-ON_PHOTOS = $(if $(PHOTOS)$(SET),,$(error $(UNNAMED)))$(if $(PHOTOS),-S source=local -S local.path=$(PHOTOS)) $(SET)
+ON_PHOTOS = $(if $(PHOTOS)$(findstring source=,$(SET)),,$(error $(UNNAMED)))$(if \
+	$(PHOTOS),-S source=local -S 'local.path=$(PHOTOS)') $(SET)
 
-best: check ## train the best model so far on your photos: make best PHOTOS=/data/photos, or SET="-S source=kaggle"
+best: .venv/requirements ## train the best model so far on your photos: make best PHOTOS=/data/photos, or SET="-S source=kaggle"
 	$(RECIPE) -S 'variants=[efficientnet_unet]' -S release=efficientnet_unet -S image_size=384 \
 		-S start=models/starters/efficientnet_unet.safetensors -S gpu.models.efficientnet_unet.width=8 \
 		-S gpu.models.efficientnet_unet.encoder=tf_efficientnet_lite0 \
@@ -39,11 +40,12 @@ best: check ## train the best model so far on your photos: make best PHOTOS=/dat
 		$(ON_PHOTOS)
 
 # On drawn people, on the photos at 256 x 256, and at 320 x 320; each step starts from the weights of the one before.
-U2NET = $(RECIPE) -S 'variants=[u2net]' -S release=u2net -S gpu.models.u2net.width=16
-best-from-scratch: check ## the same without weights that others trained
+U2NET = $(RECIPE) -S 'variants=[u2net]' -S release=u2net -S gpu.models.u2net.width=16 -S gpu.train.folds=1 \
+	-S gpu.train.small_share=0.0
+best-from-scratch: .venv/requirements ## the same without weights that others trained
 	$(U2NET) -S image_size=192 -S synthetic.labelled=1800 -S synthetic.test=1 -S synthetic.size=400 -S synthetic.wild=0.8 \
 		-S split.holdout=0.03 -S split.folds=25 -S gpu.train.epochs=6 -S gpu.train.learning_rate=0.003 \
-		-S gpu.train.dice_smoothing=0.0 $(SET) -S source=synthetic train@u2net
+		-S gpu.train.dice_smoothing=0.0 $(SET) -S source=synthetic -S start=models/starters/none train@u2net
 	cp models/u2net.safetensors data/start-drawn.safetensors
 	$(U2NET) -S start=data/start-drawn.safetensors -S image_size=256 -S gpu.train.epochs=14 $(ON_PHOTOS) train@u2net
 	cp models/u2net.safetensors data/start-first.safetensors

@@ -85,4 +85,5 @@ def check_file(path: Path) -> None:
         raise UserError(f"{path} is a link to nothing; replace it")
     path.stat()
     if not path.is_file():
-        raise UserError(f"{path} is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a file; remove it")
+        kind = "a folder" if path.is_dir() else "a pipe or a device"
+        raise UserError(f"{path} is {kind}, not a file; replace it, or name another")

@@ -4,12 +4,10 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pytest workers on two cores: more threads would only get in the way
 
-import pty
 import shutil
 import signal
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -118,19 +116,6 @@ class Project:
             "PYTHONDONTWRITEBYTECODE": "",  # as on a user's machine
             "MAKELEVEL": "",  # the tests run under make, which speaks up in a make of its own
         }
-
-    def in_terminal(self, *command: str) -> str:
-        """What a command of the environment, which must succeed, shows in a terminal."""
-        ours, terminal = pty.openpty()
-        termios.tcsetwinsize(terminal, (24, 100))
-        process = subprocess.Popen(command, cwd=self.root, env=self.environment(), stdout=terminal, stderr=terminal)
-        os.close(terminal)
-        shown = b""
-        with os.fdopen(ours, "rb", buffering=0) as screen, suppress(OSError):  # Linux's word for the end
-            while part := screen.read(65536):
-                shown += part
-        assert process.wait() == 0, shown.decode()
-        return shown.decode()
 
     def stage(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs one stage's script by hand."""

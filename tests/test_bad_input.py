@@ -335,12 +335,20 @@ def test_a_zip_that_cannot_be_taken(workspace, tmp_path, make, says):
         ({"augment__scale_min": 2.0}, ["augment", "scale_min is 2.0, above scale_max"]),
         ({"cpu__train__learning_rate": float("inf")}, ["cpu.train.learning_rate", "finite number"]),
         ({"release": "../unet"}, ["release", "should match pattern"]),
+        ({"local__path": "/nowhere"}, ["local.path: there is no such folder or zip"]),
     ],
     ids=str,
 )
 def test_make_check_names_the_key_and_the_valid_values(workspace, change, says):
     set_params(workspace, {key.replace("__", "."): value for key, value in change.items()})
     fails(check.main, says=["params.yaml: ", *says])
+
+
+def test_photos_may_be_on_another_machine_if_the_lock_has_what_was_made_of_them(workspace, capsys):
+    local(workspace, "/data/of a friend")
+    (workspace / "dvc.lock").write_text("stages: {download: {deps: [{path: x,\n path: /data/of a friend\n}]}}")
+    check.main()
+    assert "/data/of a friend is not on this machine; dvc repro --pull --allow-missing takes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,10 @@ class TestFolds:
         assert all(not set(fold.train) & (set(fold.val) | holdout) for fold in folds)
         with pytest.raises(UserError, match=r"train\.folds is 6, but split\.folds is 5"):
             choose_folds(rows, 6)
+        rows.loc[rows["fold"] == 4, ["part", "fold"]] = "spare", -2
+        with pytest.raises(UserError, match=r"with split\.train, the budget's train\.folds must be 1"):
+            choose_folds(rows, 2)
+        assert len(choose_folds(rows, 1)) == 1
 
     def test_a_fold_that_is_done_is_not_trained_again(self, tmp_path):
         run = trainer(checkpoint=Checkpoint(tmp_path, "run-0"))

@@ -64,17 +64,6 @@ def test_scores_worked_by_hand(predicted, target, expected):
     assert tuple(score(counts) for score in scores) == pytest.approx(expected)
 
 
-@given(st.tuples(*[arrays(np.uint8, (5, 6), elements=st.integers(0, 1))] * 2))
-def test_dice_is_symmetric_and_the_harmonic_mean_of_precision_and_recall(pair):
-    predicted, target = pair
-    counts = count(predicted, target)
-    assert dice(counts) == dice(count(target, predicted))
-    p, r = precision(counts), recall(counts)
-    if predicted.any() and target.any():
-        assert dice(counts) == pytest.approx(2 * p * r / (p + r) if p + r else 0)
-        assert dice(counts) == pytest.approx(2 * iou(counts) / (1 + iou(counts)))
-
-
 class TestHeadline:
     @pytest.mark.parametrize("threshold", ["auto", 0.35])
     def test_val_dice_is_that_of_the_decoded_submission_of_those_photos(self, workspace, threshold):

@@ -10,7 +10,7 @@ import shutil
 import pytest
 import yaml
 
-from tests.conftest import ROOT, ran, wait_until
+from tests.conftest import ROOT, copy_finished, ran, wait_until
 from tests.test_resume import checkpoints
 
 ONE = "one-loss"
@@ -64,7 +64,8 @@ def shown(project, *arguments):
 
 
 def test_an_experiment_on_one_variant_trains_that_variant_alone(project):
-    output = project.run("dvc", "exp", "run", "-n", ONE, "-S", "loss=bce", "evaluate@residual_unet").stdout
+    team = "+ensembles.team=[residual_unet,unet,unet]"  # a param that no other experiment has
+    output = project.run("dvc", "exp", "run", "-n", ONE, "-S", "loss=bce", "-S", team, "evaluate@residual_unet").stdout
     assert ran(output) == [f"{stage}@residual_unet" for stage in ("train", "predict", "evaluate")]
     changed = json.loads(project.run("dvc", "metrics", "diff", "main", "--json").stdout)
     assert set(changed) == {"metrics/residual_unet.json"}
@@ -91,6 +92,7 @@ def test_after_the_next_commit_all_of_them_still_show_in_columns_that_fit(projec
     lines = result.stdout.splitlines()
     assert {ONE, *sweep.values()} <= {line.split()[0] for line in lines}
     assert max(map(len, lines)) <= 80
+    assert "ensembles.team" in result.stdout
     (row,) = (line.split() for line in lines if line.split()[0] == sweep["combined", 0.2])
     assert row[1:3] == ["combined", "0.2"]
     assert result.stderr == ""
@@ -175,14 +177,14 @@ def test_a_queued_training_that_was_killed_goes_on_when_it_is_queued_again(proje
     wait_until(lambda: not project.processes())
 
 
-def test_an_override_changes_its_own_lines_of_params_yaml_and_no_others(new_project):
-    project = new_project()
-    (project.root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    project.run("git", "commit", "--quiet", "--all", "--message", "the real params")
-    overrides = ["loss=combined_edge", "synthetic.labelled=150", "models.unet.dropout=0.2", "gpu.models.u2net.width=32"]
-    project.run("dvc", "exp", "run", "--queue", *(word for override in overrides for word in ("-S", override)))
-    changes = project.run("git", "diff", "--numstat", "HEAD", "refs/exps/celery/stash", "--", "params.yaml").stdout
-    assert changes.split() == ["4", "4", "params.yaml"]
+@pytest.mark.slow
+def test_going_back_to_an_experiment_runs_nothing_where_the_results_of_the_commit_are_not(finished, tmp_path):
+    project = copy_finished(finished, tmp_path / "project")
+    shutil.rmtree(project.root / ".dvc/cache")
+    command = ["dvc", "exp", "run", "-S", "synthetic.seed=9", "submit@unet"]
+    assert "train@unet" in ran(project.run(*command).stdout)
+    back(project)
+    assert ran(project.run(*command).stdout) == ["split"]
 
 
 def test_without_a_commit_make_experiments_says_what_to_type(new_project):

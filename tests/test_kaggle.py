@@ -161,11 +161,6 @@ def test_the_competition_is_downloaded_and_put_in_place(bench):
     assert all("Authorization" not in request.headers for request in bench.server.seen("/store/"))
 
 
-def test_in_a_terminal_the_download_has_the_clients_own_bar(bench):
-    shown = bench.project.in_terminal("python", "-m", "stages.download")
-    assert f"{len(HONEST) / 1024:.0f}k/" in shown
-
-
 def test_the_dataset_gets_a_seeded_test_part_whose_masks_are_kept(bench):
     bench.project.set(kaggle__kind="dataset")
     parts = {}

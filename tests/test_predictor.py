@@ -186,7 +186,7 @@ class TestDemo:
         save("leaky_unet", depth=1)
         write_metrics("gone", some_metrics(0.9, 0.99))  # an architecture of another branch
         Path("models/gone.safetensors").hardlink_to("models/leaky_unet.safetensors")
-        assert demo.choose("cpu")[1].startswith("residual_unet is used; without its holdout photos it cannot be")
+        assert demo.choose("cpu")[1].startswith("residual_unet is used; it cannot be compared with")
 
     def test_mistakes_are_one_line(self, project):
         (project / "broken.jpg").write_bytes(b"no photo")

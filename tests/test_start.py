@@ -59,8 +59,10 @@ def test_a_starter_can_be_the_mean_of_several_models(project, tmp_path):
         torch.testing.assert_close(mean["0"][name], tensor / 2 if tensor.is_floating_point() else tensor)
     assert "scores" not in metadata  # those of one of them
     project.run("git", "checkout", STARTER)
-    refused = project.tool("starter", "unet", "models/starters/residual_unet.safetensors", check=False).stderr
-    assert refused.startswith("error: models/starters/residual_unet.safetensors: its weights are not those of the same")
+    write_tensors(tmp_path / "leaky.safetensors", zeros, metadata | {"variant": "leaky_unet"})  # of the same shapes
+    for other in ("models/starters/residual_unet.safetensors", str(tmp_path / "leaky.safetensors")):
+        refused = project.tool("starter", "unet", other, check=False).stderr
+        assert refused.startswith(f"error: {other}: its weights are not those of the same variant, width and folds")
 
 
 def test_a_training_begins_with_the_weights_of_the_file_and_says_so(project):
@@ -151,11 +153,12 @@ class TestDemo:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("target", "variant"), [("best", "efficientnet_unet"), ("best-from-scratch", "u2net")])
-def test_one_command_makes_each_of_the_best_models(new_project, tmp_path, target, variant):
-    project, photos = new_project().with_environment(), write_raw(tmp_path / "photos", labelled=24)
+def test_one_command_makes_each_of_the_best_models_whatever_was_made_before(new_project, tmp_path):
+    project, photos = new_project().with_environment(), write_raw(tmp_path / "my photos", labelled=24)
     small = "-S image_size=128 -S gpu.train.epochs=1 -S gpu.train.folds=1 -S synthetic.labelled=40 -S synthetic.size=64"
-    project.run("make", target, f"PHOTOS={photos}", f"SET={small}")
-    known = about(project.root / "release/model.safetensors")
-    assert (known["variant"], known["image_size"], known["source"]) == (variant, 128, "local")
-    assert (project.root / f"submissions/{variant}.csv").exists()
+    for target, variant in (("best", "efficientnet_unet"), ("best-from-scratch", "u2net")):
+        project.run("make", target, f"PHOTOS={photos}", f"SET={small}")
+        known = about(project.root / "release/model.safetensors")
+        assert (known["variant"], known["image_size"], known["source"]) == (variant, 128, "local")
+        assert (project.root / f"submissions/{variant}.csv").exists()
+    assert about(project.root / "data/start-drawn.safetensors")["start"] is None

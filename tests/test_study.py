@@ -12,7 +12,7 @@ from src.errors import UserError
 from src.formats.epochs import EPOCHS, add_epoch, read_epochs
 from tests.conftest import wait_until
 from tests.test_experiments import run_queue
-from tools.study import Study, difference, read_study
+from tools.study import Study, difference, read_results, read_study
 
 STUDY = {
     "common": ["loss=bce"],
@@ -92,7 +92,7 @@ def test_a_study_goes_on_where_its_experiments_are_not(new_project):
     }
     (project.root / "study.json").write_text(json.dumps({"plain": result, "gray": result}))
     assert "1 of 3 experiments" in project.tool("study", "study.yaml", "--tables").stdout
-    assert json.loads((project.root / "study.json").read_text()) == {"plain": result}
+    assert json.loads((project.root / "study.json").read_text()) == {"plain": result, "gray": result}  # nothing is lost
     project.run("xz", "study.json")
     assert "1 of 3 experiments" in project.tool("study", "study.yaml", "--tables").stdout
     page = (project.root / "study.md").read_text()
@@ -117,6 +117,14 @@ def test_a_study_that_is_none_is_refused_in_one_line(tmp_path, monkeypatch, cont
     with pytest.raises(UserError, match=f"^{problem}") as refused:
         read_study(Path("study.yaml"))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("results", [b"{", b'{"plain": 1}', b'{"plain": {}}', b"[1]", b"\xff"])
+@pytest.mark.parametrize("name", ["study.json", "study.json.xz"])
+def test_results_that_are_none_are_refused_in_one_line(tmp_path, name, results):
+    (tmp_path / name).write_bytes(results)
+    with pytest.raises(UserError, match=r"study\.json holds no results of a study; mend it, or git checkout"):
+        read_results(tmp_path / "study.json", Study(**STUDY))
 
 
 def test_difference_is_over_the_same_photos_whatever_their_order():

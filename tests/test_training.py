@@ -157,11 +157,11 @@ class TestSchedule:
         params = TRAIN.model_copy(update=changes | {"final_learning_rate": 0.02})
         assert learning_rate(params, epoch, step, steps=10) == pytest.approx(2 * share)
 
-    def test_the_epochs_on_small_photos_have_a_warm_up_and_a_cosine_of_their_own(self):
-        changes = {"epochs": 6, "final_epochs": 1, "small_share": 0.4, "warmup_epochs": 1.0, "learning_rate": 2.0}
+    @pytest.mark.parametrize(("warmup", "ends"), [(1.0, [2, 0, 2, 1, 0]), (9.0, [2, 0, 4 / 3, 1.5, 0])])
+    def test_the_epochs_on_small_photos_have_a_warm_up_and_a_cosine_of_their_own(self, warmup, ends):
+        changes = {"epochs": 6, "final_epochs": 1, "small_share": 0.4, "warmup_epochs": warmup, "learning_rate": 2.0}
         params = TRAIN.model_copy(update=changes)
-        ends = [learning_rate(params, epoch, 9, steps=10) for epoch in range(5)]
-        assert ends == pytest.approx([2, 0, 2, 1, 0])
+        assert [learning_rate(params, epoch, 9, steps=10) for epoch in range(5)] == pytest.approx(ends)
 
     @pytest.mark.parametrize(("step", "decay", "expected"), [(0, 0.99, 0.1), (10**6, 0.99, 0.99), (5, 0.0, 0.0)])
     def test_the_average_starts_short_and_ends_at_its_decay(self, step, decay, expected):

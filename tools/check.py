@@ -29,7 +29,7 @@ from stages.train.schedule import TrainParams
 from stages.train.start import check_start
 
 ROOT = Path(__file__).resolve().parent.parent
-BUDGETS = ("cpu", "gpu")
+LOCK, BUDGETS = Path("dvc.lock"), ("cpu", "gpu")
 SCHEMAS: dict[str, Any] = {
     "source": Name,
     "budget": Name,
@@ -74,17 +74,30 @@ def main() -> None:
         with errors_in(f"src/sources/{name}/__init__.py"):
             read_params(name, sources.find(name).Params)
     check_models()
-    if value["source"] == "local":
-        # One's own, if they are in a folder: DVC, which reads it before any stage runs, never ends at a pipe.
-        photos = sources.find("local").fetch(read_params("local", sources.find("local").Params), Path())
-        if photos.is_dir():
-            list_raw(find_layout(photos))
+    check_local(value["source"])
     chosen = ", ".join(f"{key} {value[key]}" for key in ("source", "budget", "loss"))
     print(f"params.yaml is valid: {chosen}, {', '.join(value['variants'])}")
     if others := [name for name in known_variants() if name not in value["variants"]]:
         print(f"not trained, since they are not in variants: {', '.join(others)}")
     if version("torch").endswith("+cpu") and Path("/proc/driver/nvidia").exists() and value["compute"].device != "cpu":
         print("the installed torch cannot use this machine's GPU; one that can: make clean && make repro TORCH=cuda")
+
+
+def check_local(source: str) -> None:
+    """Raises UserError if local.path is no folder or zip of photos, or missing, which DVC minds whatever the source is.
+
+    It may be on another machine if dvc.lock has what was made of it.
+    """
+    local = sources.find("local")
+    params = read_params("local", local.Params)
+    there = bool(params.path) and Path(params.path).exists()
+    if not there and LOCK.exists() and f"path: {params.path}\n" in LOCK.read_text():
+        print(f"{params.path} is not on this machine; dvc repro --pull --allow-missing takes what was made of it")
+    elif source == "local" or not there:
+        # One's own, if they are in a folder: DVC, which reads it before any stage runs, never ends at a pipe.
+        photos = local.fetch(params, Path())
+        if photos.is_dir():
+            list_raw(find_layout(photos))
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:

@@ -14,10 +14,10 @@ import skimage
 
 from src import dice
 from src.compute import ComputeParams
-from src.errors import run_main
+from src.errors import UserError, run_main
 from src.formats.metadata import MODELS, STARTERS
 from src.formats.metrics import METRICS, read_metrics
-from src.formats.prepared import LABELLED, PHOTOS, NativeMasks, read_photos, read_rows
+from src.formats.prepared import LABELLED, NativeMasks, read_photos, read_rows
 from src.formats.split import part_indices, read_split
 from src.images import Megapixels, read_photo
 from src.models import known_variants
@@ -70,11 +70,12 @@ def choose(device: str) -> tuple[Predictor, str]:
         return find_model(STARTER, device), f"{STARTER} is used; no model was trained here yet"
     variant = max(scored, key=lambda file: scored[file]).stem
     own = find_model(variant, device)
-    if not (LABELLED / PHOTOS).exists():
-        return own, f"{variant} is used; without its holdout photos it cannot be compared with {STARTER}"
-    starter, scores = find_model(STARTER, device), read_metrics(variant).holdout.photo_dice[:COMPARED]
-    ours, theirs = float(np.mean(scores)), measured_dice(starter)
-    said = f"on {len(scores)} holdout photos {variant} has Dice {ours:.3f}, {STARTER} {theirs:.3f}"
+    try:
+        starter = find_model(STARTER, device)
+        (ours, photos), (theirs, _) = measured_dice(own), measured_dice(starter)
+    except UserError as error:  # the photos are not here, or are not those of the split
+        return own, f"{variant} is used; it cannot be compared with {STARTER}: {error}"
+    said = f"on {photos} holdout photos {variant} has Dice {ours:.3f}, {STARTER} {theirs:.3f}"
     return (own, f"{variant} is used; {said}") if ours >= theirs else (starter, f"{STARTER} is used; {said}")
 
 
@@ -84,15 +85,18 @@ def scored_dice(file: Path) -> float | None:
     return read_metrics(file.stem).holdout.dice if scored else None
 
 
-def measured_dice(predictor: Predictor) -> float:
-    """Mean Dice of the model on the first COMPARED holdout photos, at their own size."""
+def measured_dice(predictor: Predictor) -> tuple[float, int]:
+    """Mean Dice of the model on the first COMPARED holdout photos, at their own size, and how many these are.
+
+    Raises UserError if they are not here.
+    """
     rows = read_rows(LABELLED)
     indices = part_indices(read_split(list(rows["id"])), "holdout")[:COMPARED]
     photos, masks = read_photos(LABELLED), NativeMasks(rows)
     maps = predictor.maps([photos[index] for index in indices])
     targets = [masks[index] for index in indices]
     found = [predictor.clean_mask(one, target.shape) for one, target in zip(maps, targets, strict=True)]
-    return float(np.mean([dice.dice(dice.count(*pair)) for pair in zip(found, targets, strict=True)]))
+    return float(np.mean([dice.dice(dice.count(*pair)) for pair in zip(found, targets, strict=True)])), len(indices)
 
 
 def overlay(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -27,7 +27,8 @@ def main() -> None:
         known = repo.experiments.ls(all_commits=True)
         found = repo.experiments.show(revs=[commits[0], *(commit for commit in commits[1:] if commit in known)])
     table = pd.DataFrame.from_records(list(rows(found)), index="experiment")
-    table = table.loc[:, table.nunique() > 1].rename_axis(None).fillna("")
+    table = table.rename_axis(None).fillna("")
+    table = table.loc[:, table.nunique() > 1]
     width = shutil.get_terminal_size().columns
     print(table.to_string(line_width=width, max_colwidth=WIDEST) if len(table.columns) else "no experiment differs")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from src.errors import UserError, run_main
-from src.formats.metadata import STARTERS, blaming
-from src.formats.tensors import Groups, read_tensors, write_tensors
+from src.formats.metadata import STARTERS, blaming, read_model
+from src.formats.tensors import Groups, write_tensors
 from src.models import known_variants
 from src.release.facts import parameters, released
 from tools.find_model import find_file, known_here
@@ -25,7 +25,7 @@ def main(*arguments: str) -> None:
     variant, path = options.variant, find_file(options.variant)
     groups, metadata = released(variant, known_here(variant))
     if options.files:
-        take_mean(groups, options.files)
+        take_mean(groups, variant, options.files)
         metadata.pop("scores", None)
     for member in groups.values():
         for name, tensor in member.items():
@@ -37,14 +37,15 @@ def main(*arguments: str) -> None:
     print(f"{starter}: {starter.stat().st_size / 1e6:.1f} MB, {parameters(groups):,} parameters")
 
 
-def take_mean(groups: Groups, files: list[Path]) -> None:
-    """Makes each weight in `groups` the mean over them and `files`; raises UserError for a file with others."""
+def take_mean(groups: Groups, variant: str, files: list[Path]) -> None:
+    """Makes each weight in `groups` the mean over them and `files`; raises UserError for a file of another model."""
     read = []
     for file in files:
         with blaming(file):
-            read.append(read_tensors(file)[0])
-        if shapes(read[-1]) != shapes(groups):
+            weights, theirs = read_model(file)
+        if shapes(weights) != shapes(groups) or theirs["variant"] != variant:
             raise UserError(f"{file}: its weights are not those of the same variant, width and folds; name one that is")
+        read.append(weights)
     for group, member in groups.items():
         for name, tensor in member.items():
             if tensor.is_floating_point():

@@ -90,7 +90,7 @@ def main(*arguments: str) -> None:
     parser.add_argument("--tables", action="store_true", help="write what came of the experiments")
     options = parser.parse_args(arguments)
     study, stored = read_study(options.file), options.file.with_suffix(".json")
-    results = read_results(stored, study)
+    kept, results = read_results(stored, study)
     revisions, waiting = known_to_dvc()
     missing = [label for label in study.experiments if label not in results]
     if not options.tables:
@@ -100,8 +100,8 @@ def main(*arguments: str) -> None:
         found = {name: gather(study, name, rev) for name in missing if (rev := revisions.get(study.name(name)))}
     except DvcException as error:  # such as a cache that was emptied
         raise UserError(" ".join(str(error).split())) from error
+    stored.write_text(json.dumps(kept | found, indent=1) + "\n")
     results = {label: (results | found)[label] for label in study.experiments if label in results | found}
-    stored.write_text(json.dumps(results, indent=1) + "\n")
     options.file.with_suffix(".md").write_text(tables(study, results))
     print(f"{len(results)} of {len(study.experiments)} experiments are in {options.file.with_suffix('.md')}")
 
@@ -124,22 +124,20 @@ def read_study(path: Path) -> Study:
     return study
 
 
-def read_results(path: Path, study: Study) -> dict[str, Result]:
-    """The results in the file `path`, if there is one, by label, of experiments that `study` would run the same way.
+def read_results(path: Path, study: Study) -> tuple[dict[str, Result], dict[str, Result]]:
+    """All results in the file `path`, if there is one, by label; and those that `study` would get the same way.
 
     Where there is none, those in `path`.xz: a study that is finished may be kept so.
     """
     packed = path.with_name(f"{path.name}.xz")
     try:
         text = path.read_bytes() if path.exists() else lzma.decompress(packed.read_bytes()) if packed.exists() else "{}"
-        stored: dict[str, Result] = json.loads(text)
-    except json.JSONDecodeError:
-        raise UserError(f"{path} is not valid JSON; mend it, or git checkout {path}") from None
-    return {
-        label: stored[label]
-        for label in study.experiments
-        if label in stored and stored[label]["command"] == shlex.join(study.command(label))
-    }
+        stored: dict[str, Result] = dict(json.loads(text))
+        commands = {label: shlex.join(study.command(label)) for label in study.experiments}
+        same = [label for label in commands if label in stored and stored[label]["command"] == commands[label]]
+    except (KeyError, TypeError, ValueError, lzma.LZMAError):
+        raise UserError(f"{path} holds no results of a study; mend it, or git checkout {path}") from None
+    return stored, {label: stored[label] for label in same}
 
 
 def known_to_dvc() -> tuple[dict[str, str], set[str]]:

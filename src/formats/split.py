@@ -51,8 +51,13 @@ class Fold(NamedTuple):
 
 
 def choose_folds(rows: pd.DataFrame, count: int) -> list[Fold]:
-    """`count` folds of data/split.csv, the one that is val first; raises UserError if there are not as many."""
+    """`count` folds of data/split.csv, the one that is val first; raises UserError if there are not as many.
+
+    Where split.train leaves photos out, there is only one: others would train on all of val, which it does not count.
+    """
     folds = rows["fold"].to_numpy()
+    if count > 1 and (folds == SPARE).any():
+        raise UserError("params.yaml: with split.train, the budget's train.folds must be 1; or set split.train to 0")
     total = int(folds.max()) + 1
     if count > total:
         raise UserError(f"params.yaml: the budget's train.folds is {count}, but split.folds is {total}; lower it")

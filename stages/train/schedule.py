@@ -47,14 +47,15 @@ class TrainParams(Section):
 def learning_rate(params: TrainParams, epoch: int, step: int, steps: int) -> float:
     """The learning rate at `step` (from 0) of the `steps` of `epoch` (from 0).
 
-    It rises linearly for `warmup_epochs`, then falls along half a cosine to zero, and does so again after the
-    `small_epochs` (Loshchilov and Hutter 2017, "SGDR", arXiv 1608.03983). In the last `final_epochs` it is
-    `final_learning_rate`.
+    It rises linearly for `warmup_epochs`, at most half of the time, then falls along half a cosine to zero, and does so
+    again after the `small_epochs` (Loshchilov and Hutter 2017, "SGDR", arXiv 1608.03983). In the last `final_epochs` it
+    is `final_learning_rate`.
     """
     cycle = params.cycle(epoch)
     if epoch >= cycle.stop:
         return params.final_learning_rate
-    done, total, warmup = (epoch - cycle.start) * steps + step + 1, len(cycle) * steps, params.warmup_epochs * steps
+    done, total = (epoch - cycle.start) * steps + step + 1, len(cycle) * steps
+    warmup = min(params.warmup_epochs * steps, total / 2)
     if done < warmup:
         return params.learning_rate * (done / warmup)
     progress = (done - warmup) / max(1.0, total - warmup)

@@ -1,4 +1,4 @@
-"""Paints what people carry: a bag in the hand, across the body or on the back. It counts as person."""
+"""Paints what people carry: a bag in the hand, across the body or on the back, a telephone. It counts as person."""
 
 import numpy as np
 
@@ -47,6 +47,14 @@ def backpack(brush: Brush) -> None:
         brush.stroke(np.array(points), (0.16, 0.14, 0.1), colour, shadow=0.3, relief=brush.unit * 0.05)
 
 
+def telephone(brush: Brush) -> None:
+    """A telephone, camera or book in a hand."""
+    side = pick(brush.rng, (1, -1))
+    wide, tall = brush.rng.uniform((0.2, 0.3), (0.7, 0.8))
+    fist = brush.person.joints[f"wrist{side}"] - brush.person.hands[side][:, 1] * 0.3
+    body(brush, fist + np.array([0, 0.6 * tall, 0]), (wide, tall, 1), tint(brush.rng, LEATHERS))
+
+
 def body(brush: Brush, top: Array, size: tuple[float, float, float], colour: Array) -> None:
     """A bag below `top`; its `size` is width and height in heads, and how many times as wide the bottom is."""
     wide, tall, flare = size
@@ -57,4 +65,4 @@ def body(brush: Brush, top: Array, size: tuple[float, float, float], colour: Arr
         brush.paint([brush.flat(top[:2] + flap)], colour * np.float32(0.85), brush.unit * 0.05, shadow=0.3)
 
 
-BAGS = (hand_bag, hand_bag, shoulder_bag, shoulder_bag, backpack)
+BAGS = (hand_bag, hand_bag, shoulder_bag, shoulder_bag, backpack, telephone, telephone)

@@ -93,11 +93,14 @@ def paint_head(head: Head) -> None:
 def stand_in(rng: Rng, light: Light, place: Place, picture: Array, alpha: Array, *, wild: bool = False) -> None:
     """Puts a person, its seat and shadows into the picture (S, S, 3) and into the alpha (S, S) of all persons.
 
-    `wild`: in any cloth, and a third of all people have a bag.
+    `wild`: in any cloth, with the arms of any pose, seen from higher or lower; and two in five carry something.
     """
     size = len(picture)
     pose, yaw = draw_pose(rng, low=not place.by_crown)
-    person = Person(wild_look(rng) if wild else draw_look(rng), pose, yaw, rng.uniform(2, 10), rng)
+    pitch = rng.uniform(-8, 22) if wild else rng.uniform(2, 10)
+    if wild and rng.random() < 0.5 and not pose.pockets:
+        pose = pose._replace(arms=draw_pose(rng, low=True)[0].arms)
+    person = Person(wild_look(rng) if wild else draw_look(rng), pose, yaw, pitch, rng)
     spots = np.array(list(person.joints.values()))
     crown = person.joints["head"][1] + 0.54 * person.look.head
     x, y, unit = place.x * size, place.y * size, place.head * size
@@ -115,7 +118,7 @@ def stand_in(rng: Rng, light: Light, place: Place, picture: Array, alpha: Array,
         seat.onto(picture)
         alpha *= 1 - seat.alpha
     paint_person(brush)
-    if wild and rng.random() < 0.35:
+    if wild and rng.random() < 0.4:
         pick(rng, BAGS)(brush)
     if y < size * 1.05:
         ground_shadow(picture, layer.alpha, y, light)

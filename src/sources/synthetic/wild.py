@@ -5,10 +5,10 @@ import cv2
 import numpy as np
 
 from src.sources.synthetic.basics import Array, Rng, noise, pick
+from src.sources.synthetic.decoys import put_decoy
 from src.sources.synthetic.layer import Light, draw_light
 from src.sources.synthetic.scenes import SCENES, Scene, clutter
 from src.sources.synthetic.standing import Place, stand_before, stand_in
-from src.sources.synthetic.things import put_thing
 
 NEAR = 0.08  # the height of a head, in sides of the photo, from which on others behind it are others
 
@@ -21,6 +21,8 @@ def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     light, share = draw_light(rng), np.float32(rng.uniform(0.15, 1.25))  # stronger or flatter
     light = Light(light.direction, light.key * share, light.ambient + light.key * (1 - share) * np.float32(0.6))
     picture, alpha = background(rng, size, horizon).astype(np.float32) / 255, np.zeros((size, size), np.float32)
+    if rng.random() < 0.12:  # a dark place
+        picture *= np.float32(rng.uniform(0.08, 0.4))
     smallest = min(place.head for place in places)
     if smallest > NEAR and rng.random() < 0.5:
         pass_by(rng, light, horizon, smallest, picture)
@@ -42,7 +44,9 @@ def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     part = slice(int(size * band[0]), int(size * (band[0] + band[1])))
     view = np.s_[part, :] if wide or rng.random() < 0.5 else np.s_[:, part]
     taken = shade(rng, picture)[view]
-    return record(rng, expose(rng, scatter(rng, taken) if rng.random() < 0.3 else taken)), alpha[view]
+    taken, alpha = record(rng, expose(rng, scatter(rng, taken) if rng.random() < 0.3 else taken)), alpha[view]
+    turned = pick(rng, (1, 3)) if rng.random() < 0.05 else 0  # somebody lies
+    return np.rot90(taken, turned).copy(), np.rot90(alpha, turned).copy()
 
 
 def plan(rng: Rng) -> list[Place]:
@@ -75,7 +79,7 @@ def furnish(rng: Rng, light: Light, place: Place, picture: Array, alpha: Array) 
     size = len(picture)
     low = place.y + place.head * float(rng.uniform(2, 8)) if place.by_crown else place.y + 0.02
     foot = np.array([place.x + place.head * float(rng.normal(0, 2.5)), min(low, 1.05)]) * size
-    put_thing(rng, light, foot, picture, alpha, height=place.head * float(rng.uniform(1.2, 5)) * size)
+    put_decoy(rng, light, foot, picture, alpha, height=place.head * float(rng.uniform(1.2, 5)) * size)
 
 
 def pass_by(rng: Rng, light: Light, horizon: float, head: float, picture: Array) -> None:

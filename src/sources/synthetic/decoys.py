@@ -14,7 +14,7 @@ WHEELS = [(0, 0.3, [ellipse(x, 0.1, 0.1, 0.1)]) for x in (-0.28, 0.28)]
 HOOD = np.concatenate([ellipse(-0.1, 0.55, 0.38, 0.4)[5:16], [(-0.1, 0.55)]])
 PRAM = [[(0.2, 0.4), (0.55, 1), (0.6, 1), (0.25, 0.4)], [(-0.3, 0.1), (0.2, 0.5), (0.24, 0.47), (-0.26, 0.1)]]
 RAIL = [rect(-1.6, y, 1.6, y + 2 * BAR) for y in (0.1, 0.95)]
-THINGS: dict[str, list[tuple[int, float, Any]]] = {
+DECOYS: dict[str, list[tuple[int, float, Any]]] = {
     "suitcase": [
         (0, 0.1, [rect(x, 0.6, x + BAR, 1) for x in (-0.15, 0.125)] + [rect(-0.15, 0.97, 0.15, 1.02)]),
         (1, 0.6, [rect(-0.3, 0.03, 0.3, 0.72)]),
@@ -63,13 +63,13 @@ THINGS: dict[str, list[tuple[int, float, Any]]] = {
 }
 
 
-def put_thing(rng: Rng, light: Light, foot: Array, picture: Array, alpha: Array, *, height: float) -> None:
-    """Puts one of THINGS, `height` pixels high, at `foot` (2,) into the picture (S, S, 3), before the alpha (S, S)."""
+def put_decoy(rng: Rng, light: Light, foot: Array, picture: Array, alpha: Array, *, height: float) -> None:
+    """Puts one of DECOYS, `height` pixels high, at `foot` (2,) into the picture (S, S, 3), before the alpha (S, S)."""
     layer, lean = Layer(len(picture), light), turn(2, float(rng.normal(0, 6)))[:2, :2]
     squeeze = np.array([pick(rng, (-1, 1)) * rng.uniform(0.6, 1.3), -1]) * height
     cloths = [fabric(rng) for _ in range(6)]
     grid = Grid(foot, np.array([0.0, 1.0]), height * float(rng.uniform(0.3, 1)))
-    for cloth, relief, polygons in THINGS[pick(rng, list(THINGS))]:
+    for cloth, relief, polygons in DECOYS[pick(rng, list(DECOYS))]:
         shape = [np.asarray(polygon, float) * squeeze @ lean + foot for polygon in polygons]
         layer.paint(shape, cloths[cloth], relief * height * 0.1, shadow=0.3, folds=0.5 * relief, grid=grid)
     ground_shadow(picture, layer.alpha, foot[1], light)
