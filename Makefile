@@ -28,8 +28,9 @@ RECIPE = dvc exp run -S budget=gpu -S loss=combined_edge -S split.holdout=0.1 -S
 	-S gpu.train.batch_size=8 -S gpu.train.learning_rate=0.002 -S gpu.train.ema_decay=0.99 \
 	-S gpu.train.dice_smoothing=0.3 -S gpu.train.warmup_epochs=0.5
 UNNAMED = name the photos: make $@ PHOTOS=/data/photos, or make $@ SET="-S source=kaggle"
+FOUND = $(if $(shell test -e '$(PHOTOS)' && echo 1),,$(error there is no $(PHOTOS); write its path out, without ~))
 ON_PHOTOS = $(if $(PHOTOS)$(findstring source=,$(SET)),,$(error $(UNNAMED)))$(if \
-	$(PHOTOS),-S source=local -S 'local.path=$(PHOTOS)') $(SET)
+	$(PHOTOS),$(FOUND)-S source=local -S 'local.path=$(PHOTOS)') $(SET)
 
 best: .venv/requirements ## train the best model so far on your photos: make best PHOTOS=/data/photos, or SET="-S source=kaggle"
 	$(RECIPE) -S 'variants=[efficientnet_unet]' -S release=efficientnet_unet -S image_size=384 \

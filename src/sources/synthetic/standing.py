@@ -97,10 +97,14 @@ def stand_in(rng: Rng, light: Light, place: Place, picture: Array, alpha: Array,
     """
     size = len(picture)
     pose, yaw = draw_pose(rng, low=not place.by_crown)
-    pitch = rng.uniform(-8, 22) if wild else rng.uniform(2, 10)
-    if wild and rng.random() < 0.5 and not pose.pockets:
-        pose = pose._replace(arms=draw_pose(rng, low=True)[0].arms)
-    person = Person(wild_look(rng) if wild else draw_look(rng), pose, yaw, pitch, rng)
+    if wild:
+        pitch = rng.uniform(-8, 22)
+        if rng.random() < 0.5 and not pose.pockets:
+            pose = pose._replace(arms=draw_pose(rng, low=True)[0].arms)
+        look = wild_look(rng)
+    else:
+        look, pitch = draw_look(rng), rng.uniform(2, 10)
+    person = Person(look, pose, yaw, pitch, rng)
     spots = np.array(list(person.joints.values()))
     crown = person.joints["head"][1] + 0.54 * person.look.head
     x, y, unit = place.x * size, place.y * size, place.head * size
