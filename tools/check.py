@@ -84,18 +84,14 @@ def main() -> None:
 
 
 def check_local(source: str) -> None:
-    """Raises UserError if local.path is no folder or zip of photos, or missing, which DVC minds whatever the source is.
-
-    It may be on another machine if dvc.lock has what was made of it.
-    """
-    local = sources.find("local")
-    params = read_params("local", local.Params)
+    """Raises UserError if local.path is no folder or zip of photos, or is missing and dvc.lock has nothing of it."""
+    params = read_params("local", sources.find("local").Params)
     there = bool(params.path) and Path(params.path).exists()
     if not there and LOCK.exists() and f"path: {params.path}\n" in LOCK.read_text():
         print(f"{params.path} is not on this machine; dvc repro --pull --allow-missing takes what was made of it")
     elif source == "local" or not there:
         # One's own, if they are in a folder: DVC, which reads it before any stage runs, never ends at a pipe.
-        photos = local.fetch(params, Path())
+        photos = sources.find("local").fetch(params, Path())
         if photos.is_dir():
             list_raw(find_layout(photos))
 

@@ -86,10 +86,7 @@ def scored_dice(file: Path) -> float | None:
 
 
 def measured_dice(predictor: Predictor) -> tuple[float, int]:
-    """Mean Dice of the model on the first COMPARED holdout photos, at their own size, and how many these are.
-
-    Raises UserError if they are not here.
-    """
+    """Mean Dice of the model on the first COMPARED holdout photos, at their own size, and how many these are."""
     rows = read_rows(LABELLED)
     indices = part_indices(read_split(list(rows["id"])), "holdout")[:COMPARED]
     photos, masks = read_photos(LABELLED), NativeMasks(rows)

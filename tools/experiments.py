@@ -26,8 +26,7 @@ def main() -> None:
     with Repo() as repo:
         known = repo.experiments.ls(all_commits=True)
         found = repo.experiments.show(revs=[commits[0], *(commit for commit in commits[1:] if commit in known)])
-    table = pd.DataFrame.from_records(list(rows(found)), index="experiment")
-    table = table.rename_axis(None).fillna("")
+    table = pd.DataFrame.from_records(list(rows(found)), index="experiment").rename_axis(None).fillna("")
     table = table.loc[:, table.nunique() > 1]
     width = shutil.get_terminal_size().columns
     print(table.to_string(line_width=width, max_colwidth=WIDEST) if len(table.columns) else "no experiment differs")

@@ -133,11 +133,11 @@ def read_results(path: Path, study: Study) -> tuple[dict[str, Result], dict[str,
     try:
         text = path.read_bytes() if path.exists() else lzma.decompress(packed.read_bytes()) if packed.exists() else "{}"
         stored: dict[str, Result] = dict(json.loads(text))
-        commands = {label: shlex.join(study.command(label)) for label in study.experiments}
-        same = [label for label in commands if label in stored and stored[label]["command"] == commands[label]]
+        known = stored.keys() & study.experiments.keys()
+        same = {label for label in known if stored[label]["command"] == shlex.join(study.command(label))}
     except (KeyError, TypeError, ValueError, lzma.LZMAError):
         raise UserError(f"{path} holds no results of a study; mend it, or git checkout {path}") from None
-    return stored, {label: stored[label] for label in same}
+    return stored, {label: stored[label] for label in study.experiments if label in same}
 
 
 def known_to_dvc() -> tuple[dict[str, str], set[str]]:
