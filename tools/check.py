@@ -89,11 +89,9 @@ def check_local(source: str) -> None:
     there = bool(params.path) and Path(params.path).exists()
     if not there and LOCK.exists() and f"path: {params.path}\n" in LOCK.read_text():
         print(f"{params.path} is not on this machine; dvc repro --pull --allow-missing takes what was made of it")
-    elif source == "local" or not there:
+    elif (source == "local" or not there) and (photos := sources.find("local").fetch(params, Path())).is_dir():
         # One's own, if they are in a folder: DVC, which reads it before any stage runs, never ends at a pipe.
-        photos = sources.find("local").fetch(params, Path())
-        if photos.is_dir():
-            list_raw(find_layout(photos))
+        list_raw(find_layout(photos))
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from src.errors import UserError, run_main
-from src.formats.metadata import STARTERS, blaming, read_model
+from src.formats.metadata import STARTERS, read_model
 from src.formats.tensors import Groups, write_tensors
 from src.models import known_variants
 from src.release.facts import parameters, released
@@ -41,8 +41,7 @@ def take_mean(groups: Groups, variant: str, files: list[Path]) -> None:
     """Makes each weight in `groups` the mean over them and `files`; raises UserError for a file of another model."""
     read = []
     for file in files:
-        with blaming(file):
-            weights, theirs = read_model(file)
+        weights, theirs = read_model(file)
         if shapes(weights) != shapes(groups) or theirs["variant"] != variant:
             raise UserError(f"{file}: its weights are not those of the same variant, width and folds; name one that is")
         read.append(weights)
