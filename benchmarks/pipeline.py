@@ -26,7 +26,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = copy_project(Path(folder, "project"), variants)
         (project.root / "params.yaml").write_text(params)
-        project.set(image_size=IMAGE_SIZE, cpu__train__epochs=EPOCHS)
+        project.set(source="synthetic", budget="cpu", image_size=IMAGE_SIZE, cpu__train__epochs=EPOCHS)
         project.repro("split")
 
         def one_after_another() -> None:

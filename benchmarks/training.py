@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", nargs="+", default=["residual_unet"], help="one or several, or all")
     parser.add_argument("--budget", choices=(NARROW, FULL), help="whose sizes are taken; on a GPU by default both")
-    parser.add_argument("--precision", help="if not that of params.yaml")
+    parser.add_argument("--precision", choices=("32-true", "16-mixed", "bf16-mixed"), help="if not that of params.yaml")
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
     parser.add_argument("--steps", type=int, default=6, help="batches per turn")
     parser.add_argument("--turns", type=int, default=7, help="a machine with other work wants more and shorter ones")

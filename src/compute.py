@@ -15,6 +15,7 @@ from src.params import Section
 from src.portable import cpu_flags
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+torch.backends.cudnn.allow_tf32 = False  # 32 bits are 32 bits: TF32 would keep 10 of the 23 behind the point
 HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 CPU_BF16 = {"avx512_bf16", "amx_bf16"}  # either multiplies bf16 in hardware
 

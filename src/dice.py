@@ -25,12 +25,13 @@ def count(predicted: np.ndarray, target: np.ndarray) -> Counts:
 
 def dice(counts: Counts) -> float:
     """2 TP / (2 TP + FP + FN), the competition's score; 1 if nobody is there and nobody was predicted."""
-    return _ratio(2 * counts.true_positive, 2 * counts.true_positive + counts.false_positive + counts.false_negative)
+    errors = counts.false_positive + counts.false_negative
+    return _ratio(counts, 2 * counts.true_positive, 2 * counts.true_positive + errors)
 
 
 def iou(counts: Counts) -> float:
     """TP / (TP + FP + FN), the Jaccard index; 1 if both masks are empty."""
-    return _ratio(counts.true_positive, counts.true_positive + counts.false_positive + counts.false_negative)
+    return _ratio(counts, counts.true_positive, counts.true_positive + counts.false_positive + counts.false_negative)
 
 
 def mean_iou(counts: Counts) -> float:
@@ -40,13 +41,13 @@ def mean_iou(counts: Counts) -> float:
 
 
 def precision(counts: Counts) -> float:
-    """TP / (TP + FP); 1 if nothing was predicted."""
-    return _ratio(counts.true_positive, counts.true_positive + counts.false_positive)
+    """TP / (TP + FP); if nothing was predicted, 1 where nobody is there, else 0."""
+    return _ratio(counts, counts.true_positive, counts.true_positive + counts.false_positive)
 
 
 def recall(counts: Counts) -> float:
-    """TP / (TP + FN); 1 if nobody is there."""
-    return _ratio(counts.true_positive, counts.true_positive + counts.false_negative)
+    """TP / (TP + FN); if nobody is there, 1 where nothing was predicted, else 0."""
+    return _ratio(counts, counts.true_positive, counts.true_positive + counts.false_negative)
 
 
 def boundary_iou(predicted: np.ndarray, target: np.ndarray) -> float:
@@ -66,5 +67,5 @@ def boundary_iou(predicted: np.ndarray, target: np.ndarray) -> float:
     return iou(count(*bands))
 
 
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else 1.0
+def _ratio(counts: Counts, part: int, whole: int) -> float:
+    return part / whole if whole else float(counts.false_positive + counts.false_negative == 0)

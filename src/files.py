@@ -1,7 +1,6 @@
 """Files: ours are written whole or not at all, one process at a time; of other people's, only real ones are taken."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
     killed had begun is removed by the next one that writes `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path.parent, f".{path.name}.", ".partial")
+    remove_leftovers(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         partial.touch()
@@ -35,13 +34,14 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path, start: str, end: str) -> None:
-    """Removes what `folder` holds under a name of `start`, the number of a process, `end`, if that process is gone."""
-    for path in folder.iterdir():
-        number = path.name.removeprefix(start).removesuffix(end)
+def remove_leftovers(path: Path) -> None:
+    """Removes what processes that are gone have left of `path`."""
+    start, end = f".{path.name}.", ".partial"
+    for left in path.parent.iterdir():
+        number = left.name.removeprefix(start).removesuffix(end)
         alive = number.isdecimal() and psutil.pid_exists(int(number))
-        if path.name == f"{start}{number}{end}" and not alive:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        if left.name == f"{start}{number}{end}" and not alive:
+            left.unlink(missing_ok=True)
 
 
 @contextmanager

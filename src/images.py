@@ -28,7 +28,7 @@ Megapixels = Annotated[int, Field(ge=1, le=MAX_MEGAPIXELS)]
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def read_photo(path: ImageFile, max_megapixels: Megapixels = MAX_MEGAPIXELS) -> np.ndarray:
+def read_photo(path: str | ImageFile, max_megapixels: Megapixels = MAX_MEGAPIXELS) -> np.ndarray:
     """The photo as RGB, uint8 (H, W, 3), turned upright by its EXIF tag.
 
     Raises UserError if it cannot be decoded, or has more than `max_megapixels`.
@@ -64,9 +64,10 @@ def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
     return resize_photo(mask * np.uint8(255), size)
 
 
-def _read(path: ImageFile, max_megapixels: Megapixels) -> bytes:
+def _read(path: str | ImageFile, max_megapixels: Megapixels) -> bytes:
     """The bytes of an image file whose size and header are within the limit."""
-    if isinstance(path, Path):
+    if not isinstance(path, zipfile.Path):
+        path = Path(path)
         if not path.exists():
             raise UserError(f"{path} is missing; name a photo that is there")
         check_file(path)
@@ -97,7 +98,7 @@ def _pixels(path: ImageFile, file: IO[bytes]) -> tuple[int, int]:
         raise UserError(f"{path}: {UNREADABLE}") from None
 
 
-def _decode(path: ImageFile, data: bytes, flags: int) -> NDArray:
+def _decode(path: str | ImageFile, data: bytes, flags: int) -> NDArray:
     with suppress(cv2.error):
         # imread would return half of a JPEG file that is cut short.
         if (pixels := cv2.imdecode(np.frombuffer(data, np.uint8), flags)) is not None:

@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
-from src.params import FilterSize, Section
+from src.params import FilterSize, Section, Share
 
 AUTO = "auto"
 
@@ -22,7 +22,7 @@ class PostprocessParams(Section):
 
     threshold: Annotated[float | Literal["auto"], BeforeValidator(_number_or_auto)]
     smooth_px: FilterSize
-    min_component_px: Annotated[int, Field(ge=0, le=2**30)]
+    min_component_share: Share
 
 
 def final_mask(
@@ -43,16 +43,17 @@ def threshold_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def clean(mask: np.ndarray, params: PostprocessParams) -> np.ndarray:
-    """`mask` (H, W; 0 and 1) smoothed by a majority filter and without components under `min_component_px`."""
+    """`mask` (H, W; 0 and 1) smoothed by a majority filter and without components that are too small."""
     if params.smooth_px:
         mask = majority(mask, params.smooth_px)
-    if not params.min_component_px or not mask.any():
+    if not params.min_component_share or not mask.any():
         return mask
     x, y, width, height = cv2.boundingRect(mask)  # the rest is empty, and looking at it takes longer than all else
     part = np.s_[y : y + height, x : x + width]
     _, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(mask[part]), connectivity=8)
-    keep = stats[:, cv2.CC_STAT_AREA] >= params.min_component_px
-    keep[0] = False
+    areas = stats[:, cv2.CC_STAT_AREA]
+    keep = areas >= params.min_component_share * areas[1:].max()
+    keep[0] = False  # the background
     if keep[1:].all():
         return mask
     cleaned = np.zeros_like(mask)

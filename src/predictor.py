@@ -59,7 +59,7 @@ class Predictor:
         self.image_size: int = settings["image_size"]
         self.inference = PredictParams(mirror=settings["mirror"], scale=settings["scale"], batch_size=BATCH)
         self.postprocess = PostprocessParams(
-            **{name: settings[name] for name in ("threshold", "smooth_px", "min_component_px")}
+            **{name: settings[name] for name in ("threshold", "smooth_px", "min_component_share")}
         )
         self.threshold = float(self.postprocess.threshold)
         self.runtime = Runtime(torch.device(device))

@@ -215,7 +215,7 @@ class TestServer:
         file, image = Path("models/unet.safetensors"), photo(60, 50)
         found = predictor(file)
         assert found is predictor(file)
-        set_params(project, {"predict.mirror": False, "postprocess.min_component_px": 0})
+        set_params(project, {"predict.mirror": False, "postprocess.min_component_share": 0})
         save("unet", members=2, depth=1)  # trained again while the page is open
         shown = picture(file, "mask", encode(image, ".png"))
         mask = cv2.imdecode(np.frombuffer(shown, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -108,7 +108,6 @@ OTHER_IDS = "id,encoded_pixels\nother.png,\n"
         ("train", lambda path: path.rename(path.with_name("training")), ["expected the folders", "found test"]),
         ("train/images/notes.txt", text, ["not a PNG, JPEG or WebP"]),
         ("train/images/3.jpg", text, ["3.png", "same name"]),
-        ("test/images/3.png", text, ["3.png: also in train/images; a test photo must not be a training photo"]),
         ("sample_submission.csv", lambda path: path.write_text(OTHER_IDS), ["other.png"]),
         ("sample_submission.csv", pipe, ["is a pipe or a device"]),
         ("train/images/5.png", pipe, ["is a pipe or a device"]),
@@ -126,7 +125,7 @@ def test_a_folder_that_does_not_fit_the_layout(workspace, photos, place, damage,
     local(workspace, photos)
     fails(download.main, says=says)
     assert not RAW.exists()
-    assert not list(Path("data").glob(".download-*"))
+    assert not list(Path("data").glob(".download*"))
 
 
 @pytest.mark.parametrize(

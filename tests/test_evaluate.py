@@ -50,9 +50,9 @@ TOP_LEFT = np.array([[1, 1, 0, 0], [0, 0, 0, 0]], np.uint8)
     [
         (NOBODY, NOBODY, (1, 1, 1, 1, 1)),
         (ALL, ALL, (1, 1, 1, 1, 1)),
-        (NOBODY, ALL, (0, 0, 1, 0, 0)),
-        (LEFT, NOBODY, (0, 0, 0, 1, 4 / 8 / 2)),
-        (NOBODY, LEFT, (0, 0, 1, 0, 4 / 8 / 2)),
+        (NOBODY, ALL, (0, 0, 0, 0, 0)),
+        (LEFT, NOBODY, (0, 0, 0, 0, 4 / 8 / 2)),
+        (NOBODY, LEFT, (0, 0, 0, 0, 4 / 8 / 2)),
         (LEFT, LEFT, (1, 1, 1, 1, 1)),
         (LEFT, MIDDLE, (2 * 2 / 8, 2 / 6, 2 / 4, 2 / 4, 2 / 6)),
         (TOP_LEFT, LEFT, (2 * 2 / 6, 2 / 4, 1, 2 / 4, (2 / 4 + 4 / 6) / 2)),

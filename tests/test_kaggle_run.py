@@ -365,6 +365,7 @@ def test_what_cannot_work_is_not_sent(bench):
         (("-S", "loss=combind"), "there is no 'combind'; choose from bce"),
         (("--variants", "unett"), "there is no 'unett'; choose from"),
         (("-S", "source=local"), "photos of your own are not at Kaggle"),
+        (("-S", "start=/etc/passwd"), "start: /etc/passwd is not in git, so it is not sent"),
     ):
         assert says in bench.fails(*arguments)
     assert not bench.server.requests
@@ -404,3 +405,6 @@ def test_the_photos_of_a_kernel_are_read_where_kaggle_mounts_them(tmp_path, monk
 def test_a_run_of_some_variants_releases_one_of_them(monkeypatch, given, variants, said):
     monkeypatch.chdir(ROOT)
     assert all_overrides(given, variants) == ["source=kaggle", *said]
+    ours = {"release": "u2net", "source": "local"}  # such as make best has left: its photos are not at Kaggle
+    monkeypatch.setattr("tools.kaggle_run.__main__.committed_params", lambda: ours)
+    assert all_overrides([], None) == ["source=kaggle", "local.path=data/none"]

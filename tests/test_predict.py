@@ -73,7 +73,7 @@ def test_the_mirror_image_is_turned_back_and_averaged():
         assert (maps[:, :, 20:] == right).all()
 
 
-OFF = PostprocessParams(threshold=0.5, smooth_px=0, min_component_px=0)
+OFF = PostprocessParams(threshold=0.5, smooth_px=0, min_component_share=0.0)
 
 
 def with_islands(*sizes):
@@ -85,12 +85,13 @@ def with_islands(*sizes):
     return mask
 
 
-def test_components_under_the_limit_go_and_the_others_stay_as_they_are():
-    params = OFF.model_copy(update={"min_component_px": 50})
+def test_components_under_a_share_of_the_largest_go_and_the_others_stay_as_they_are():
+    params = OFF.model_copy(update={"min_component_share": 0.64})
     assert (clean(with_islands(49, 64, 36, 100), params) == with_islands(0, 64, 0, 100)).all()
     # The first of them is found first, whatever its size; background, the largest of all, is none of them.
     assert (clean(with_islands(36, 64), params) == with_islands(0, 64)).all()
-    assert (clean(with_islands(36, 0), params) == 0).all()
+    assert (clean(with_islands(36, 0), params) == with_islands(36, 0)).all()
+    assert (clean(with_islands(0), params) == 0).all()
     corners = np.zeros((20, 20), np.uint8)
     corners[2:7, 2:7] = corners[7:12, 7:12] = 1  # they touch, and are one
     assert (clean(corners, params) == corners).all()

@@ -119,7 +119,7 @@ FULL = "ulimit -f 0; exec python -m stages."  # the system then refuses to write
 def litter(project) -> list[str]:
     """What no stage should leave: anything half-written, any lock, any checkpoint of a finished run."""
     names = [path for path in project.root.rglob("*") if ".git" not in path.parts]
-    marks = (".partial", ".download-", ".kaggle.lock")
+    marks = (".partial", ".download", ".kaggle.lock")
     kept = [path for path in (project.root / ".dvc/cache/checkpoints").glob("*") if path.name != EPOCHS]
     return [str(path) for path in [*kept, *(path for path in names if any(mark in path.name for mark in marks))]]
 

@@ -63,7 +63,8 @@ def main() -> None:
         raise UserError("params.yaml: variants: name at least one variant, and none twice")
     one_of("release", [value["release"]], value["variants"])
     check_ensembles(value["ensembles"], value["variants"])
-    check_start(Path(value["start"]))
+    if not made_elsewhere(value["start"]):
+        check_start(Path(value["start"]))
     for key in ("loss", "final_loss"):
         one_of(key, [value[key]], known_losses())
     one_of("losses", read_params("losses", dict), known_losses())
@@ -83,25 +84,31 @@ def main() -> None:
         print("the installed torch cannot use this machine's GPU; one that can: make clean && make repro TORCH=cuda")
 
 
+def made_elsewhere(path: str) -> bool:
+    """Whether `path` is missing here, but dvc.lock has what was made of it; then it says so."""
+    if not path or Path(path).exists() or not LOCK.exists() or f"path: {path}\n" not in LOCK.read_text():
+        return False
+    print(f"{path} is not on this machine; dvc repro --pull --allow-missing takes what was made of it")
+    return True
+
+
 def check_local(source: str) -> None:
     """Raises UserError if local.path is no folder or zip of photos, or is missing and dvc.lock has nothing of it."""
     params = read_params("local", sources.find("local").Params)
+    if made_elsewhere(params.path):
+        return
     there = bool(params.path) and Path(params.path).exists()
-    if not there and LOCK.exists() and f"path: {params.path}\n" in LOCK.read_text():
-        print(f"{params.path} is not on this machine; dvc repro --pull --allow-missing takes what was made of it")
-    elif (source == "local" or not there) and (photos := sources.find("local").fetch(params, Path())).is_dir():
+    if (source == "local" or not there) and (photos := sources.find("local").fetch(params, Path())).is_dir():
         # One's own, if they are in a folder: DVC, which reads it before any stage runs, never ends at a pipe.
         list_raw(find_layout(photos))
 
 
 def check_ensembles(ensembles: Ensembles, variants: list[str]) -> None:
-    """Raises UserError for a name that is a variant's, or a member not in `variants` and no ensemble listed before."""
-    known = list(variants)
+    """Raises UserError for a name that is a variant's, or a member not in `variants`."""
     for name, members in ensembles.items():
         if name in known_variants():
             raise UserError(f"params.yaml: ensembles: {name} is a variant's name; take another one")
-        one_of(f"ensembles.{name}", members, known)
-        known.append(name)
+        one_of(f"ensembles.{name}", members, variants)
 
 
 def check_models() -> None:

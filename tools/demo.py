@@ -15,13 +15,13 @@ import skimage
 from src import dice
 from src.compute import ComputeParams
 from src.errors import UserError, run_main
-from src.formats.metadata import MODELS, STARTERS
+from src.formats.metadata import MODELS, STARTERS, model_path
 from src.formats.metrics import METRICS, read_metrics
 from src.formats.prepared import LABELLED, NativeMasks, read_photos, read_rows
 from src.formats.split import part_indices, read_split
 from src.images import Megapixels, read_photo
 from src.models import known_variants
-from src.params import read_params
+from src.params import Name, read_params
 from src.pictures import HIT, write_picture
 from src.predictor import Predictor
 from tools.find_model import find_model
@@ -65,7 +65,8 @@ def stems(photos: list[Path]) -> list[str]:
 
 def choose(device: str) -> tuple[Predictor, str]:
     """The better of the starter and the best model trained here, by holdout Dice, and a line that says why."""
-    scored = {file: score for file in sorted(MODELS.glob("*.safetensors")) if (score := scored_dice(file)) is not None}
+    files = map(model_path, read_params("variants", list[Name]))
+    scored = {file: score for file in files if file.exists() and (score := scored_dice(file)) is not None}
     if not scored:
         return find_model(STARTER, device), f"{STARTER} is used; no model was trained here yet"
     variant = max(scored, key=lambda file: scored[file]).stem
@@ -73,7 +74,7 @@ def choose(device: str) -> tuple[Predictor, str]:
     try:
         starter = find_model(STARTER, device)
         (ours, photos), (theirs, _) = measured_dice(own), measured_dice(starter)
-    except UserError as error:  # the photos are not here, or are not those of the split
+    except (UserError, FileNotFoundError) as error:  # the photos are not here, or are not those of the split
         return own, f"{variant} is used; it cannot be compared with {STARTER}: {error}"
     said = f"on {photos} holdout photos {variant} has Dice {ours:.3f}, {STARTER} {theirs:.3f}"
     return (own, f"{variant} is used; {said}") if ours >= theirs else (starter, f"{STARTER} is used; {said}")

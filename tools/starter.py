@@ -41,7 +41,7 @@ def take_mean(groups: Groups, variant: str, files: list[Path]) -> None:
     """Makes each weight in `groups` the mean over them and `files`; raises UserError for a file of another model."""
     read = []
     for file in files:
-        weights, theirs = read_model(file)
+        weights, theirs = read_model(find_file(file))
         if shapes(weights) != shapes(groups) or theirs["variant"] != variant:
             raise UserError(f"{file}: its weights are not those of the same variant, width and folds; name one that is")
         read.append(weights)

@@ -36,6 +36,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from src.bootstrap import interval
 from src.errors import UserError, run_main
+from src.files import replacing
 from src.formats.epochs import EPOCHS, read_epochs
 from src.formats.metrics import PARTS, parse_metrics
 from src.formats.prepared import TRAITS
@@ -100,9 +101,11 @@ def main(*arguments: str) -> None:
         found = {name: gather(study, name, rev) for name in missing if (rev := revisions.get(study.name(name)))}
     except DvcException as error:  # such as a cache that was emptied
         raise UserError(" ".join(str(error).split())) from error
-    stored.write_text(json.dumps(kept | found, indent=1) + "\n")
+    with replacing(stored) as partial:
+        partial.write_text(json.dumps(kept | found, indent=1) + "\n")
     results = {label: (results | found)[label] for label in study.experiments if label in results | found}
-    options.file.with_suffix(".md").write_text(tables(study, results))
+    with replacing(options.file.with_suffix(".md")) as partial:
+        partial.write_text(tables(study, results))
     print(f"{len(results)} of {len(study.experiments)} experiments are in {options.file.with_suffix('.md')}")
 
 

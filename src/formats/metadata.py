@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Required
+from typing import Annotated, Any, NotRequired, Required
 
 from pydantic import ConfigDict, Field, JsonValue, with_config
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
@@ -57,6 +57,7 @@ class Start(TypedDict):
 
     file: Text
     sha256: Text
+    origin: NotRequired[Text]  # of its own weights
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -84,7 +85,7 @@ class Metadata(TypedDict, total=False):
     mirror: bool  # whether the mirror image is predicted too
     scale: Scale  # photos are shown this much larger than `image_size`
     smooth_px: FilterSize
-    min_component_px: Annotated[int, Field(ge=0, le=2**30)]
+    min_component_share: Share
     scores: list[Score]
     source: Name  # of the photos, as in params.yaml
     license: Text
@@ -93,7 +94,7 @@ class Metadata(TypedDict, total=False):
 
 
 # What is used where a file does not say it: only released files and starters hold all of these.
-DEFAULTS: dict[str, Any] = {"threshold": 0.5, "mirror": True, "scale": 1.0, "smooth_px": 5, "min_component_px": 50}
+DEFAULTS: dict[str, Any] = {"threshold": 0.5, "mirror": True, "scale": 1.0, "smooth_px": 5, "min_component_share": 0.1}
 
 
 def model_path(variant: str) -> Path:
@@ -114,6 +115,16 @@ def read_model(path: Path) -> tuple[Groups, Metadata]:
     with blaming(path):
         groups, content = read_tensors(path)
         return groups, check_metadata(content)
+
+
+def origin(metadata: Metadata) -> str:
+    """Whose weights training began with, and those before them; empty for random ones."""
+    if known := metadata.get("origin"):
+        return known
+    if start := metadata.get("start"):
+        return f"the weights in {start['file']}" + (f", and before them {start['origin']}" if "origin" in start else "")
+    arguments = metadata["arguments"]
+    return f"ImageNet weights of {arguments['encoder']}" if arguments.get("encoder_weights") == "imagenet" else ""
 
 
 @contextmanager

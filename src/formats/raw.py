@@ -87,8 +87,6 @@ def list_raw(root: Path) -> RawFolder[Path]:
         if alone := sorted(ours.keys() - others.keys()):
             names = _some([str(ours[stem]) for stem in alone])
             raise UserError(f"{missing} is missing for {names}: add it to {root / where} under the same name")
-    if repeated := photos.keys() & tests.keys():
-        raise UserError(f"{tests[min(repeated)]}: also in {LAYOUT[0]}; a test photo must not be a training photo")
     stems = sorted(photos)
     known = _by_stem(root / TEST_MASKS) if (root / TEST_MASKS).is_dir() else {}
     return RawFolder(

@@ -9,9 +9,9 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined
 
-from src.formats.metadata import DEFAULTS, Metadata, Score
+from src.formats.metadata import DEFAULTS, Metadata, Score, origin
 from src.page.traits import TRAIT_TITLES
-from src.release.facts import UNKNOWN, origin
+from src.release.facts import UNKNOWN
 
 TEMPLATE = Path(__file__).with_name("card.md")
 
@@ -31,7 +31,8 @@ def card(
     `opset` there is a model.onnx. Whatever stands in metadata is shown as plain text.
     """
     source = metadata.get("source", "unknown")
-    license_id = "mit" if source == "synthetic" else "other"
+    before = ", ".join(sorted({origin(part) for part, _ in parts} - {""}))
+    license_id = "mit" if source == "synthetic" and not before else "other"
     scores = metadata.get("scores", [])
     front = ModelCardData(
         license=license_id,
@@ -58,7 +59,7 @@ def card(
         traits=scores[0].get("traits", {}) if scores else {},
         titles=TRAIT_TITLES,
         license=metadata.get("license", UNKNOWN),
-        origin=", ".join(sorted({origin(part) for part, _ in parts} - {""})),
+        origin=before,
         training=training(parts[0][0]),
         number=lambda value: "" if value is None else f"{value:.4f}",
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from src.formats.metadata import Metadata, Score, check_metadata, model_path, read_model
+from src.formats.metadata import Metadata, Score, check_metadata, model_path, origin, read_model
 from src.formats.metrics import Metrics
 from src.formats.tensors import Groups
 
@@ -30,7 +30,7 @@ def release_facts(
         "mirror": predict["mirror"],
         "scale": predict["scale"],
         "smooth_px": postprocess["smooth_px"],
-        "min_component_px": postprocess["min_component_px"],
+        "min_component_share": postprocess["min_component_share"],
         "source": source,
         "license": LICENSES.get(source, UNKNOWN),
     }
@@ -45,16 +45,6 @@ def released(variant: str, facts: dict[str, Any]) -> tuple[Groups, Metadata]:
     """The tensors and metadata of models/VARIANT.safetensors, with `facts` in it; raises as `read_model` does."""
     groups, metadata = read_model(model_path(variant))
     return groups, check_metadata({**metadata, **facts, "origin": origin(metadata)})
-
-
-def origin(metadata: Metadata) -> str:
-    """Whose weights training began with; empty for random ones."""
-    if known := metadata.get("origin"):
-        return known
-    if start := metadata.get("start"):
-        return f"the weights in {start['file']}"
-    arguments = metadata["arguments"]
-    return f"ImageNet weights of {arguments['encoder']}" if arguments.get("encoder_weights") == "imagenet" else ""
 
 
 def parameters(groups: Groups) -> int:

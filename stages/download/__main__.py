@@ -1,11 +1,9 @@
 """download: the photos of the source, checked, to data/downloaded.zip."""
 
-import os
 import shutil
 
 from src import sources
 from src.errors import UserError, run_main
-from src.files import remove_leftovers
 from src.formats.raw import RAW, find_layout, write_raw
 from src.params import Name, read_params
 from src.sources.archive import unpack
@@ -15,9 +13,9 @@ def main() -> None:
     source = read_params("source", Name)
     module = sources.find(source)
     params = read_params(source, module.Params)
-    scratch = RAW.parent / f".download-{os.getpid()}"  # a folder for this run alone
+    scratch = RAW.parent / ".download"
+    shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed; DVC runs one at a time
     scratch.mkdir(parents=True)
-    remove_leftovers(RAW.parent, ".download-", "")  # of runs that were killed
     try:
         origin = module.fetch(params, scratch)  # a folder or a zip
         folder = origin if origin.is_dir() else unpack(origin, scratch / "unpacked")

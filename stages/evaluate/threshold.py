@@ -2,7 +2,7 @@
 
 The curve is the mean Dice per photo at the photos' own size, for all 255 thresholds that bytes can tell apart. Two
 histograms per photo give all of them at once, for about what one mask costs. The clean-up comes after the choice and
-is left out: it would cost 255 masks per photo, and it moves Dice far less than the threshold does.
+is left out: it would cost 255 masks per photo.
 """
 
 from collections.abc import Iterable

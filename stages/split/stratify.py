@@ -35,8 +35,8 @@ def split(groups: NDArray[np.int64], traits: NDArray[np.bool_], params: SplitPar
     folds = _stratify(groups, traits, np.array(shares), np.random.default_rng(params.seed)) - 1
     parts = parts_of(folds, params.fold)
     if missing := [part for part in PARTS if part not in parts]:
-        few = f"{len(groups)} photos leave none for {missing[0]}"
-        raise UserError(f"params.yaml: split: {few}; add photos or fewer folds")
+        few = f"{len(groups)} photos, in {len(set(groups))} groups of near-duplicates, leave none for {missing[0]}"
+        raise UserError(f"params.yaml: split: {few}; add photos, or lower folds or duplicate_distance")
     if params.train:
         trains = np.flatnonzero((folds != HOLDOUT) & (folds != params.fold))
         # Whole groups in a random order, so that near-duplicates do not count as two photos where there are few. The

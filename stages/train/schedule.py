@@ -36,7 +36,7 @@ class TrainParams(Section):
     @property
     def small_epochs(self) -> int:
         """How many of the epochs, the first ones, are on photos of half the height and width."""
-        return int(self.small_share * (self.epochs - self.final_epochs))
+        return int(self.small_share * (self.epochs - self.final_epochs) + 1e-9)  # 0.29 of 100 are 29
 
     def cycle(self, epoch: int) -> range:
         """The epochs over which the learning rate falls once: the small ones if `epoch` is one of them, or the rest."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from src import models
 from src.errors import UserError
-from src.formats.metadata import STARTERS
+from src.formats.metadata import STARTERS, origin, read_model
 from src.formats.model import is_model, load_model
 from src.models.blocks import SegmentationModel
 
@@ -27,7 +27,9 @@ def described(path: Path) -> dict[str, str] | None:
     if path == NONE:
         return None
     with path.open("rb") as file:
-        return {"file": str(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        about = {"file": str(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    earlier = origin(read_model(path)[1]) if is_model(path) else ""
+    return about | ({"origin": earlier} if earlier else {})
 
 
 def begin(variant: str, arguments: dict[str, Any], path: Path) -> SegmentationModel:

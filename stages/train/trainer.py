@@ -138,7 +138,7 @@ class Trainer:
             bar.update(self.photos_per_step)
         losses = torch.as_tensor(self.fabric.all_reduce(losses, reduce_op="mean"))
         check_finite(epoch, losses, norms, rates)
-        metrics = {"train/loss": float(losses.mean()), "train/learning_rate": rates[-1]}
+        metrics = {"train/loss": float(losses[losses.isfinite()].mean()), "train/learning_rate": rates[-1]}
         return metrics | {"train/image_size": float(self.image_size())}
 
     def train_step(self, epoch: int, step: int, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ MODEL is a variant, an ensemble, or the path of a model file.
 
 import argparse
 import json
-from collections import defaultdict
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -76,20 +76,10 @@ def main(*arguments: str) -> None:
 def find_parts(which: str, ensembles: dict[str, list[str]]) -> tuple[str, dict[Path, Fraction]]:
     """What the export of the variant, ensemble or file `which` is called, and the share of each of its model files."""
     if which in ensembles or which in known_variants():
-        return which, {model_path(variant): share for variant, share in find_shares(which, ensembles).items()}
+        members = ensembles.get(which, [which])
+        return which, {model_path(name): Fraction(count, len(members)) for name, count in Counter(members).items()}
     path = Path(which)
     return f"{path.resolve().parent.name}-{path.stem}", {path: Fraction(1)}
-
-
-def find_shares(name: str, ensembles: dict[str, list[str]]) -> dict[str, Fraction]:
-    """How much each variant counts in `name`, a variant or one of `ensembles`, whose members may be ensembles."""
-    if name not in ensembles:
-        return {name: Fraction(1)}
-    shares: defaultdict[str, Fraction] = defaultdict(Fraction)
-    for member in ensembles[name]:
-        for variant, share in find_shares(member, ensembles).items():
-            shares[variant] += share / len(ensembles[name])
-    return shares
 
 
 def onnx_facts(name: str, metadata: Metadata, predictors: list[Predictor]) -> dict[str, str]:

@@ -61,10 +61,11 @@ def main(*arguments: str) -> None:
 def all_overrides(given: list[str], variants: list[str] | None) -> list[str]:
     """What `-S` says, with the photos of Kaggle, and the variants with the first as release, unless it names others."""
     overrides = [*given, *([f"variants=[{','.join(variants)}]"] if variants else [])]
-    if variants and committed_params()["release"] not in variants and not any(o.startswith("release=") for o in given):
+    params = committed_params()
+    if variants and params["release"] not in variants and not any(o.startswith("release=") for o in given):
         overrides.append(f"release={variants[0]}")
-    if committed_params()["source"] != "kaggle" and not any(o.startswith("source=") for o in overrides):
-        overrides.insert(0, "source=kaggle")
+    if params["source"] != "kaggle" and not any(o.startswith("source=") for o in overrides):
+        overrides[:0] = ["source=kaggle", *(["local.path=data/none"] if params["source"] == "local" else [])]
     return overrides
 
 

@@ -13,6 +13,7 @@ import yaml
 from dvc.utils.hydra import apply_overrides
 
 from src.errors import UserError
+from src.files import replacing
 from src.sources.kaggle import cache_folder
 from tools.git import git
 
@@ -64,7 +65,8 @@ class Run(NamedTuple):
     def write(self, done: bool) -> None:
         """Notes that it was started, or that all of it is fetched."""
         facts = {"commit": self.commit, "overrides": self.overrides, "done": done}
-        (self.folder / "run.json").write_text(json.dumps(facts, indent=2) + "\n")
+        with replacing(self.folder / "run.json") as partial:
+            partial.write_text(json.dumps(facts, indent=2) + "\n")
 
     def script(self) -> str:
         """What the kernel runs."""
@@ -117,6 +119,10 @@ def make_clone(run: Run) -> None:
 def files_to_send(run: Run, tracked: set[str]) -> set[str]:
     """The `tracked` files that SENT names or a stage depends on; raises UserError if code is among the rest."""
     params = run.params()
+    if params["start"] not in tracked:
+        raise UserError(
+            f"params.yaml: start: {params['start']} is not in git, so it is not sent; git add and commit it"
+        )
     sent = {path for path in tracked if SENT.fullmatch(path)} | ({params["start"], params["local"]["path"]} & tracked)
     if left := sorted(path for path in tracked - sent if path.startswith(("src/", "stages/"))):
         raise UserError(

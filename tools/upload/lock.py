@@ -24,7 +24,9 @@ def loss_behind(variant: str) -> str:
     try:
         stages: Stages = yaml.safe_load(LOCK.read_text())["stages"]
         made = _files(stages.get(f"submit@{variant}") or stages[f"ensemble@{variant}"])
-        losses = _losses(variant, stages, again)
+        ensemble = stages.get(f"ensemble@{variant}")
+        members = ensemble["params"]["params.yaml"][f"ensembles.{variant}"] if ensemble else [variant]
+        losses = {_loss(member, stages, again) for member in members}
     except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
         raise UserError(f"{LOCK} does not say how {SUBMISSIONS / variant}.csv was made; {again}") from None
     for path, md5 in made.items():
@@ -33,14 +35,11 @@ def loss_behind(variant: str) -> str:
     return "+".join(sorted(losses))
 
 
-def _losses(variant: str, stages: Stages, again: str) -> set[str]:
-    if (ensemble := stages.get(f"ensemble@{variant}")) is not None:
-        members = set(ensemble["params"]["params.yaml"][f"ensembles.{variant}"])
-        return set().union(*(_losses(member, stages, again) for member in members))
+def _loss(variant: str, stages: Stages, again: str) -> str:
     model, train = f"models/{variant}.safetensors", stages[f"train@{variant}"]
     if _files(train)[model] != _files(stages[f"predict@{variant}"])[model]:
         raise UserError(f"{model} was trained again after the submission was made; {again}")
-    return {train["params"]["params.yaml"]["loss"]}
+    return train["params"]["params.yaml"]["loss"]
 
 
 def _files(stage: dict[str, Any]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The default data source: photo-like pictures of people that are drawn here, so that it needs no network.
 
-Every photo is a function of (seed, index) and the size alone. A person is a posed 3D skeleton seen by an orthographic
+Every photo is a function of (seed, index), the size and `wild`. A person is a posed 3D skeleton seen by an orthographic
 camera; limbs, clothes and head are sweeps of balls and discs along it, painted back to front with a relief that one
 light shades. A person's layer keeps its own alpha, so the mask is exactly what was painted. Lengths on bodies are in
 heads (a head is 1, an adult about 7.4); body axes are x to the picture's right, y up, z towards the camera; pixels are
