@@ -1,5 +1,6 @@
 """From a probability map at the working size to a mask at the photo's own size."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import cv2
@@ -23,6 +24,7 @@ class PostprocessParams(Section):
     threshold: Annotated[float | Literal["auto"], BeforeValidator(_number_or_auto)]
     smooth_px: FilterSize
     min_component_share: Share
+    max_hole_share: Share
 
 
 def final_mask(
@@ -43,22 +45,27 @@ def threshold_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def clean(mask: np.ndarray, params: PostprocessParams) -> np.ndarray:
-    """`mask` (H, W; 0 and 1) smoothed by a majority filter and without components that are too small."""
+    """`mask` (H, W; 0 and 1) smoothed by a majority filter, without small components, and with small holes filled."""
     if params.smooth_px:
         mask = majority(mask, params.smooth_px)
-    if not params.min_component_share or not mask.any():
-        return mask
     x, y, width, height = cv2.boundingRect(mask)  # the rest is empty, and looking at it takes longer than all else
-    part = np.s_[y : y + height, x : x + width]
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(mask[part]), connectivity=8)
-    areas = stats[:, cv2.CC_STAT_AREA]
-    keep = areas >= params.min_component_share * areas[1:].max()
-    keep[0] = False  # the background
-    if keep[1:].all():
+    if not width:
         return mask
+    part = np.s_[y : y + height, x : x + width]
+    person = np.pad(mask[part], 1)  # so that what is around is one component
+    person = without_small(person, 8, lambda areas: params.min_component_share * areas.max())
+    person = 1 - without_small(1 - person, 4, lambda _: params.max_hole_share * np.count_nonzero(person))
     cleaned = np.zeros_like(mask)
-    cleaned[part] = keep.astype(np.uint8)[labels]
+    cleaned[part] = person[1:-1, 1:-1]
     return cleaned
+
+
+def without_small(mask: np.ndarray, connectivity: int, least: Callable[[np.ndarray], float]) -> np.ndarray:
+    """`mask` (H, W; 0 and 1, not empty) without components below the area `least` of all components' areas."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=connectivity)
+    areas = stats[1:, cv2.CC_STAT_AREA]  # without the background
+    keep = areas >= least(areas)
+    return mask if keep.all() else np.array([False, *keep], np.uint8)[labels]
 
 
 def majority(mask: np.ndarray, size: int) -> np.ndarray:

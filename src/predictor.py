@@ -16,7 +16,7 @@ from torch import nn
 
 from src.compute import ComputeParams, Runtime, find_device
 from src.errors import UserError
-from src.formats.metadata import DEFAULTS, Metadata, blaming, check_metadata
+from src.formats.metadata import CLEANED, DEFAULTS, Metadata, blaming, check_metadata
 from src.formats.model import load_model
 from src.images import resize_photo
 from src.inference import PredictParams, predict
@@ -58,9 +58,7 @@ class Predictor:
         self.metadata = metadata
         self.image_size: int = settings["image_size"]
         self.inference = PredictParams(mirror=settings["mirror"], scale=settings["scale"], batch_size=BATCH)
-        self.postprocess = PostprocessParams(
-            **{name: settings[name] for name in ("threshold", "smooth_px", "min_component_share")}
-        )
+        self.postprocess = PostprocessParams(**{name: settings[name] for name in ("threshold", *CLEANED)})
         self.threshold = float(self.postprocess.threshold)
         self.runtime = Runtime(torch.device(device))
         self.model = model.to(self.runtime.device).to(memory_format=torch.channels_last)

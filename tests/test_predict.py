@@ -73,7 +73,7 @@ def test_the_mirror_image_is_turned_back_and_averaged():
         assert (maps[:, :, 20:] == right).all()
 
 
-OFF = PostprocessParams(threshold=0.5, smooth_px=0, min_component_share=0.0)
+OFF = PostprocessParams(threshold=0.5, smooth_px=0, min_component_share=0.0, max_hole_share=0.0)
 
 
 def with_islands(*sizes):
@@ -95,6 +95,19 @@ def test_components_under_a_share_of_the_largest_go_and_the_others_stay_as_they_
     corners = np.zeros((20, 20), np.uint8)
     corners[2:7, 2:7] = corners[7:12, 7:12] = 1  # they touch, and are one
     assert (clean(corners, params) == corners).all()
+
+
+def test_holes_under_a_share_of_the_person_are_filled_and_bays_are_not():
+    mask = np.ones((20, 20), np.uint8)
+    mask[5:8, 5:8] = mask[5:9, 12:17] = mask[15, 15] = mask[0, 3] = (
+        0  # holes of 9, 20 and 1 pixels; a bay at the border
+    )
+    filled = clean(mask, OFF.model_copy(update={"max_hole_share": 0.05}))  # of 369 pixels
+    mask[5:8, 5:8] = mask[15, 15] = 1
+    assert (filled == mask).all()
+    ring = np.zeros((9, 9), np.uint8)
+    ring[2:7, 2:7], ring[3:6, 3:6] = 1, 0
+    assert (clean(ring, OFF) == ring).all()
 
 
 def test_smoothing_removes_specks_and_pinholes_and_keeps_the_person():

@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from src.errors import UserError
-from src.formats.metadata import model_path
+from src.formats.metadata import CLEANED, model_path
 from src.formats.metrics import TraitScore, write_metrics
 from src.formats.model import load_model, save_model
 from src.images import read_photo
@@ -68,11 +68,11 @@ def test_photos_of_any_sizes_are_a_batch(project):
 
 def test_the_file_says_how_its_masks_are_made(project):
     image = photo(150, 97)
-    cleaned = {"threshold": 0.7, "smooth_px": 9, "min_component_share": 0.5}
+    cleaned = {"threshold": 0.7, "smooth_px": 9, "min_component_share": 0.5, "max_hole_share": 0.1}
     for told in ({}, {"mirror": False}, {"scale": 1.25}, cleaned):
         path = save("unet", about=told, depth=1)
         probability = by_pipeline(path, image, **{key: told[key] for key in ("mirror", "scale") if key in told})
-        params = PostprocessParams(threshold=0.5, smooth_px=5, min_component_share=0.1).model_copy(update=told)
+        params = PostprocessParams(threshold=0.5, **CLEANED).model_copy(update=told)
         wanted = final_mask(probability, image.shape[:2], params.threshold, params)
         assert 0 < wanted.mean() < 1
         assert np.array_equal(load(path).mask(image), wanted > 0)
@@ -128,7 +128,7 @@ def test_a_release_needs_nothing_of_the_project(project, monkeypatch):
     found = load("model.safetensors").mask(images)
     assert all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True))
     known = load("model.safetensors").metadata
-    said = {"threshold": 0.3, "mirror": False, "scale": 1.25, "smooth_px": 9, "min_component_share": 0.1}
+    said = {"threshold": 0.3, "mirror": False, "scale": 1.25, "smooth_px": 9, "max_hole_share": 0.005}
     assert known.items() >= said.items()
     assert ModelCard.load("README.md").data.license == "mit"  # its weights began at random
     assert known["scores"][0]["dice"] == 0.9

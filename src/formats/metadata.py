@@ -86,6 +86,7 @@ class Metadata(TypedDict, total=False):
     scale: Scale  # photos are shown this much larger than `image_size`
     smooth_px: FilterSize
     min_component_share: Share
+    max_hole_share: Share
     scores: list[Score]
     source: Name  # of the photos, as in params.yaml
     license: Text
@@ -94,7 +95,8 @@ class Metadata(TypedDict, total=False):
 
 
 # What is used where a file does not say it: only released files and starters hold all of these.
-DEFAULTS: dict[str, Any] = {"threshold": 0.5, "mirror": True, "scale": 1.0, "smooth_px": 5, "min_component_share": 0.1}
+CLEANED = {"smooth_px": 5, "min_component_share": 0.1, "max_hole_share": 0.005}
+DEFAULTS: dict[str, Any] = {"threshold": 0.5, "mirror": True, "scale": 1.0, **CLEANED}
 
 
 def model_path(variant: str) -> Path:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from src.formats.metadata import Metadata, Score, check_metadata, model_path, origin, read_model
+from src.formats.metadata import CLEANED, Metadata, Score, check_metadata, model_path, origin, read_model
 from src.formats.metrics import Metrics
 from src.formats.tensors import Groups
 
@@ -29,8 +29,7 @@ def release_facts(
     facts = {
         "mirror": predict["mirror"],
         "scale": predict["scale"],
-        "smooth_px": postprocess["smooth_px"],
-        "min_component_share": postprocess["min_component_share"],
+        **{name: postprocess[name] for name in CLEANED},
         "source": source,
         "license": LICENSES.get(source, UNKNOWN),
     }
