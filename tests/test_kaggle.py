@@ -511,7 +511,7 @@ def test_the_losses_behind_a_submission_are_those_of_the_trainings(ready, monkey
     ("changes", "arguments", "says"),
     [
         ({"kaggle__kind": "dataset"}, (), ("kaggle.kind is dataset", "kind: competition")),
-        ({"source": "synthetic"}, (), ("source is synthetic",)),
+        ({"source": "synthetic"}, ("--dry-run",), ("source is synthetic",)),
         ({}, ("unett",), ("no variant 'unett'; choose from unet",)),
     ],
 )

@@ -32,7 +32,7 @@ def main(*arguments: str) -> None:
     if options.variant not in variants:
         raise UserError(f"there is no variant {options.variant!r}; choose from {', '.join(variants)}")
 
-    competition = None if options.dry_run else destination()
+    competition = destination()
     source = SUBMISSIONS / f"{options.variant}.csv"
     new, message = prepare(source)
     with locked(*ALONE):  # until it is recorded: another upload could hand in the same
@@ -41,9 +41,9 @@ def main(*arguments: str) -> None:
             row = known[-1]
             score = row.public_score or ("hidden" if row.status == "complete" else "its score is not known yet")
             print(f"{source} was already handed in on {row.date}: {score}")
-            if row.status == "complete" or competition is None:
+            if row.status == "complete" or options.dry_run:
                 return
-        elif competition is None:
+        elif options.dry_run:
             print(f"{source} is ready, with the message {message!r}; nothing was sent")
             return
         else:
