@@ -104,8 +104,7 @@ def main(*arguments: str) -> None:
     with replacing(stored) as partial:
         partial.write_text(json.dumps(kept | found, indent=1) + "\n")
     results = {label: (results | found)[label] for label in study.experiments if label in results | found}
-    with replacing(options.file.with_suffix(".md")) as partial:
-        partial.write_text(tables(study, results))
+    options.file.with_suffix(".md").write_text(tables(study, results))
     print(f"{len(results)} of {len(study.experiments)} experiments are in {options.file.with_suffix('.md')}")
 
 
