@@ -161,7 +161,7 @@ def test_the_competition_is_downloaded_and_put_in_place(bench):
     assert all("Authorization" not in request.headers for request in bench.server.seen("/store/"))
 
 
-def test_the_dataset_gets_a_seeded_test_part_whose_masks_are_kept(bench):
+def test_the_dataset_gets_a_seeded_test_part_without_masks(bench):
     bench.project.set(kaggle__kind="dataset")
     parts = {}
     for seed in (7, 7, 8):
@@ -170,7 +170,7 @@ def test_the_dataset_gets_a_seeded_test_part_whose_masks_are_kept(bench):
         files = raw_files(bench)
         tests = {name.rsplit("/")[-1] for name in files if name.startswith("test/images/")}
         assert parts.setdefault(seed, tests) == tests
-        assert len(files) == 20, "no collage"
+        assert len(files) == 18, "no collage, and no masks of test photos"
         for name, content in files.items():
             part, kind, file = name.split("/")
             assert content == f"{kind} {file.split('.')[0]}".encode()

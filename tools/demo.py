@@ -65,8 +65,8 @@ def stems(photos: list[Path]) -> list[str]:
 
 def choose(device: str) -> tuple[Predictor, str]:
     """The better of the starter and the best model trained here, by holdout Dice, and a line that says why."""
-    files = map(model_path, read_params("variants", list[Name]))
-    scored = {file: score for file in files if file.exists() and (score := scored_dice(file)) is not None}
+    files = filter(Path.exists, map(model_path, read_params("variants", list[Name])))
+    scored = {file: score for file in files if (score := scored_dice(file)) is not None}
     if not scored:
         return find_model(STARTER, device), f"{STARTER} is used; no model was trained here yet"
     variant = max(scored, key=lambda file: scored[file]).stem

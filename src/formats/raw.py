@@ -1,6 +1,6 @@
 """The raw photos: a folder of the layout `train/images`, `train/masks`, `test/images` in, the archive RAW out.
 
-Not every source has a sample submission, which gives the order of the test photos, and `test/masks`, their true masks.
+A sample submission, which not every source has, gives the order of the test photos.
 RAW is one file, so that nobody puts photos of their own where DVC deletes what it does not know.
 """
 
@@ -18,7 +18,6 @@ from src.formats.tables import read_table
 RAW = Path("data/downloaded.zip")
 AGAIN = "run dvc repro -f -s download"
 LAYOUT = ("train/images", "train/masks", "test/images")
-TEST_MASKS = "test/masks"
 SAMPLE_SUBMISSION = "sample_submission.csv"
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp"}
 File = TypeVar("File", Path, zipfile.Path)
@@ -26,15 +25,11 @@ File = TypeVar("File", Path, zipfile.Path)
 
 @dataclass(frozen=True)
 class RawFolder(Generic[File]):
-    """The files of a folder, or of RAW: photo i has the mask `masks[i]`; `tests` stand in the submission's order.
-
-    `test_masks` are those that the source has, by name.
-    """
+    """The files of a folder, or of RAW: photo i has the mask `masks[i]`; `tests` stand in the submission's order."""
 
     photos: list[File]
     masks: list[File]
     tests: list[File]
-    test_masks: list[File]
 
 
 def write_raw(folder: Path) -> RawFolder[Path]:
@@ -66,7 +61,7 @@ def read_raw() -> RawFolder[zipfile.Path]:
     if damaged:
         raise UserError(f"{RAW} is damaged ({damaged}); {AGAIN}")
     files = [zipfile.Path(archive, name) for name in archive.namelist()]
-    folders = [[file for file in files if file.at.startswith(f"{name}/")] for name in (*LAYOUT, TEST_MASKS)]
+    folders = [[file for file in files if file.at.startswith(f"{name}/")] for name in LAYOUT]
     return RawFolder(*folders)
 
 
@@ -88,13 +83,7 @@ def list_raw(root: Path) -> RawFolder[Path]:
             names = _some([str(ours[stem]) for stem in alone])
             raise UserError(f"{missing} is missing for {names}: add it to {root / where} under the same name")
     stems = sorted(photos)
-    known = _by_stem(root / TEST_MASKS) if (root / TEST_MASKS).is_dir() else {}
-    return RawFolder(
-        [photos[s] for s in stems],
-        [masks[s] for s in stems],
-        _submission_order(root, tests),
-        [known[s] for s in sorted(known)],
-    )
+    return RawFolder([photos[s] for s in stems], [masks[s] for s in stems], _submission_order(root, tests))
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

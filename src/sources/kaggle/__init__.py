@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from src.errors import UserError
-from src.formats.raw import LAYOUT, TEST_MASKS, find_layout, list_raw
+from src.formats.raw import LAYOUT, find_layout, list_raw
 from src.params import Section, Seed
 from src.sources.archive import NoRoomError, unpack
 from src.sources.kaggle.client import call_kaggle, save
@@ -98,10 +98,8 @@ def unpack_or_remove(archive: Path, folder: Path) -> Path:
 def set_aside(unpacked: Path, divided: Path, params: Params) -> Path:
     """The dataset in `unpacked` as `divided`, in the competition's layout: a seeded part of it are the test photos.
 
-    Files are moved if both are in one folder, as after a download, and else copied.
-
-    Their masks go to test/masks. Which photos these are depends on their names and the seed alone. Raises UserError if
-    there are no folders `images` and `masks` side by side, with the same names in them.
+    Which these are depends on names and seed alone. Files are moved if both are in one folder, and else copied. Raises
+    UserError if there are no folders `images` and `masks` side by side, with the same names in them.
     """
     homes = [path.parent for path in unpacked.rglob("images/") if (path.parent / "masks").is_dir()]
     if not homes:
@@ -113,12 +111,14 @@ def set_aside(unpacked: Path, divided: Path, params: Params) -> Path:
         raise UserError(f"{min(stems ^ masks)} is not both in images and in masks")
     shuffled = sorted(stems, key=lambda stem: hashlib.sha256(f"{params.seed} {stem}".encode()).digest())
     hidden = set(shuffled[: math.ceil(params.test_share * len(stems))])
-    for part in (*LAYOUT, TEST_MASKS):
+    for part in LAYOUT:
         (divided / part).mkdir(parents=True)
     transfer = Path.rename if unpacked.parent == divided.parent else shutil.copyfile
     for kind in ("images", "masks"):
         for path in (home / kind).iterdir():
-            transfer(path, divided / ("test" if path.stem in hidden else "train") / kind / path.name)
+            part = "test" if path.stem in hidden else "train"
+            if f"{part}/{kind}" in LAYOUT:  # the masks of test photos are left behind
+                transfer(path, divided / part / kind / path.name)
     return divided
 
 
