@@ -63,13 +63,19 @@ def shown(project, *arguments):
     return [row for row in csv.DictReader(io.StringIO(table)) if row["rev"] not in ("", "workspace", "main")]
 
 
-def test_an_experiment_on_one_variant_trains_that_variant_alone(project):
+@pytest.fixture(scope="module")
+def one(project):
+    """What the experiment ONE printed, and the metrics that it changed."""
     team = "+ensembles.team=[residual_unet,unet,unet]"  # a param that no other experiment has
     output = project.run("dvc", "exp", "run", "-n", ONE, "-S", "loss=bce", "-S", team, "evaluate@residual_unet").stdout
-    assert ran(output) == [f"{stage}@residual_unet" for stage in ("train", "predict", "evaluate")]
     changed = json.loads(project.run("dvc", "metrics", "diff", "main", "--json").stdout)
-    assert set(changed) == {"metrics/residual_unet.json"}
     back(project)
+    return output, set(changed)
+
+
+def test_an_experiment_on_one_variant_trains_that_variant_alone(project, one):
+    assert ran(one[0]) == [f"{stage}@residual_unet" for stage in ("train", "predict", "evaluate")]
+    assert one[1] == {"metrics/residual_unet.json"}
     assert project.repro() == []
 
 
@@ -85,7 +91,7 @@ def test_a_misspelt_name_runs_nothing_and_make_check_names_the_valid_ones(projec
 
 
 @pytest.mark.slow
-def test_after_the_next_commit_all_of_them_still_show_in_columns_that_fit(project, sweep):
+def test_after_the_next_commit_all_of_them_still_show_in_columns_that_fit(project, one, sweep):
     (project.root / "README.md").write_text("Another page.\n")
     project.commit("page")
     result = project.tool("experiments")
