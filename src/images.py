@@ -54,9 +54,11 @@ def read_mask(path: ImageFile, max_megapixels: Megapixels = MAX_MEGAPIXELS) -> n
 
 
 def resize_photo(photo: np.ndarray, size: int) -> np.ndarray:
-    """`photo` (H, W, ...) as (size, size, ...), area-averaged along a side that shrinks, so that nothing aliases."""
+    """`photo`, uint8 (H, W, ...), as (size, size, ...), area-averaged along a side that shrinks: nothing aliases."""
     smaller = [min(side, size) for side in photo.shape[1::-1]]
-    return cv2.resize(cv2.resize(photo, smaller, interpolation=cv2.INTER_AREA), (size, size))  # enlarged bilinearly
+    if min(photo.shape[:2]) < size < max(photo.shape[:2]):
+        photo = photo.astype(np.float32)  # resized in two steps, and rounded once
+    return np.rint(cv2.resize(cv2.resize(photo, smaller, interpolation=cv2.INTER_AREA), (size, size))).astype(np.uint8)
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
