@@ -123,7 +123,7 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(bare):
     about = {
         "loss": {"combined_edge": {}},
         "params_hash": "abc123",
-        "start": {"file": "models/starters/one.safetensors", "sha256": "1"},
+        "start": {"file": "models/starters/one.safetensors", "sha256": "1", "origin": "an encoder"},
     }
     save("unet", about=about, depth=1)
     export.main("unet")
@@ -148,7 +148,13 @@ def test_what_is_known_of_a_model_is_written_beside_and_into_it(bare):
     assert (card.data.license, card.data.pipeline_tag) == ("other", "image-segmentation")
     assert {result.metric_type: result.metric_value for result in card.data.eval_results}["dice"] == 0.9
     row = " | 17 | 0.9000 | 0.9000 to 0.9000 | 0.9000 | 0.9000 | 0.9000 | 0.9000 |\n"
-    words = ("0.4843", "combined_edge", "abc123", "starters/one.safetensors", "\n| small person | 0.4321 | 3 |\n")
+    words = (
+        "0.4843",
+        "combined_edge",
+        "abc123",
+        "starters/one.safetensors, and before them an encoder",
+        "\n| small person | 0.4321 | 3 |\n",
+    )
     assert all(word in card.text for word in (row, *words))
 
 

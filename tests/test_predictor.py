@@ -17,6 +17,7 @@ from src.postprocess import PostprocessParams, final_mask
 from src.predictor import load
 from src.release.facts import CARD, RELEASED
 from stages.release import __main__ as release
+from stages.train.start import described
 from tests.conftest import ROOT, set_params
 from tests.test_export import SIZE, by_pipeline, photo, save
 from tests.workspace import some_metrics
@@ -139,6 +140,7 @@ def test_the_card_shows_what_the_file_holds_and_nothing_in_it_as_a_mark(project)
     hostile = "<script>alert(1)</script>\n# Title\n| a | [b](c) ![d](e) `f` &lt;"
     about = {"device": hostile, "weaknesses": hostile, "origin": "an encoder, Apache-2.0", "loss": {hostile: 1}}
     save("unet", about=about, depth=1)
+    assert described(model_path("unet"))["origin"] == "an encoder, Apache-2.0"  # what begins with it says so
     release.main()
     card = ModelCard.load(CARD)
     assert (card.data.license, card.data.library_name) == ("other", "pytorch")
@@ -190,8 +192,6 @@ class TestDemo:
         assert demo.choose("cpu")[1].startswith("residual_unet is used; it cannot be compared with")
 
     def test_mistakes_are_one_line(self, project):
-        Image.fromarray(photo(60, 90)).save("me.png")
-        assert read_photo("me.png").shape == (60, 90, 3)  # as the card has it
         (project / "broken.jpg").write_bytes(b"no photo")
         for name, said in (("nowhere.jpg", r"nowhere\.jpg is missing"), ("broken.jpg", r"broken\.jpg: not a readable")):
             with pytest.raises(UserError, match=said):

@@ -9,6 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from src import models
 from src.errors import UserError
@@ -376,6 +377,12 @@ class TestGradientScaler:
         before = [tensor.clone() for tensor in run.average.averaged]
         run.train_step(0, 0, run.train.batches([torch.arange(4)]))
         assert equal(before, run.average.averaged)
+
+    def test_the_loss_on_record_leaves_them_out(self, monkeypatch):
+        run = trainer()
+        losses = [float("inf"), *[2.0] * (run.steps - 1)]
+        monkeypatch.setattr(run, "train_step", lambda _, step, batches: (torch.tensor(losses[step]), torch.ones(())))
+        assert run.train_epoch(0, tqdm(disable=True))["train/loss"] == 2.0
 
 
 class TestGraphs:

@@ -14,7 +14,7 @@ import skimage
 
 from src import dice
 from src.compute import ComputeParams
-from src.errors import UserError, run_main
+from src.errors import UserError, explain, run_main
 from src.formats.metadata import MODELS, STARTERS, model_path
 from src.formats.metrics import METRICS, read_metrics
 from src.formats.prepared import LABELLED, NativeMasks, read_photos, read_rows
@@ -75,7 +75,7 @@ def choose(device: str) -> tuple[Predictor, str]:
         starter = find_model(STARTER, device)
         (ours, photos), (theirs, _) = measured_dice(own), measured_dice(starter)
     except (UserError, FileNotFoundError) as error:  # the photos are not here, or are not those of the split
-        return own, f"{variant} is used; it cannot be compared with {STARTER}: {error}"
+        return own, f"{variant} is used; it cannot be compared with {STARTER}: {explain(error).removeprefix('error: ')}"
     said = f"on {photos} holdout photos {variant} has Dice {ours:.3f}, {STARTER} {theirs:.3f}"
     return (own, f"{variant} is used; {said}") if ours >= theirs else (starter, f"{STARTER} is used; {said}")
 
