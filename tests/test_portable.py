@@ -58,5 +58,7 @@ def test_what_differs_from_the_commit_is_named(project):
     lock.write_text(ours)
     (project.root / "models/unet.safetensors").unlink()
     assert "such as train@unet, have no results here" in said()
+    lock.write_text(f"<<<<<<< HEAD\n{ours}")
+    assert project.tool("same_bytes", check=False).stderr.startswith("error: dvc.lock cannot be read; if a merge left")
     shutil.rmtree(project.root / ".git")
     assert said().startswith("the last commit has no dvc.lock")

@@ -24,7 +24,10 @@ def main() -> None:
     if not (committed := show(LOCK)):
         print(f"the last commit has no {LOCK} to compare with; commit this run, and later ones are compared with it")
         return
-    ours = yaml.safe_load(LOCK.read_text())["stages"]
+    try:
+        ours = yaml.safe_load(LOCK.read_text())["stages"]
+    except yaml.YAMLError:
+        raise UserError(f"{LOCK} cannot be read; if a merge left its marks there: git checkout --ours {LOCK}") from None
     outs = {name: [Path(out["path"]) for out in stage.get("outs", [])] for name, stage in ours.items()}
     if missing := [name for name, paths in outs.items() if not all(path.exists() for path in paths)]:
         print(f"{len(missing)} of {len(ours)} stages, such as {missing[0]}, have no results here; dvc repro makes them")
