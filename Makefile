@@ -24,33 +24,24 @@ repro: check ## create the environment, check the params, run the pipeline; JOBS
 	@python -m tools.same_bytes
 
 # What the studies of benchmarks/results/street-photos found best. The last setting of a key counts, so SET changes any.
-RECIPE = dvc exp run -S budget=gpu -S loss=combined_edge -S split.holdout=0.1 -S split.folds=8 \
-	-S gpu.train.batch_size=8 -S gpu.train.learning_rate=0.002 -S gpu.train.ema_decay=0.99 \
-	-S gpu.train.dice_smoothing=0.3 -S gpu.train.warmup_epochs=0.5
 UNNAMED = name the photos: make $@ PHOTOS=/data/photos, or make $@ SET="-S source=kaggle"
 FOUND = $(if $(shell test -e '$(PHOTOS)' && echo 1),,$(error there is no $(PHOTOS); write its path out, without ~))
 ON_PHOTOS = $(if $(PHOTOS)$(findstring source=,$(SET)),,$(error $(UNNAMED)))$(if \
 	$(PHOTOS),$(FOUND)-S source=local -S 'local.path=$(PHOTOS)') $(SET)
+RECIPE = dvc exp run -S budget=gpu -S loss=combined_edge -S split.holdout=0.1 -S split.folds=8 \
+	-S gpu.train.batch_size=8 -S gpu.train.ema_decay=0.99 -S gpu.train.dice_smoothing=0.3 -S gpu.train.warmup_epochs=0.5 \
+	-S 'variants=[$1]' -S release=$1 -S start=models/starters/$1.safetensors
 
 best: .venv/requirements ## train the best model so far on your photos: make best PHOTOS=/data/photos, or SET="-S source=kaggle"
-	$(RECIPE) -S 'variants=[efficientnet_unet]' -S release=efficientnet_unet -S image_size=384 \
-		-S start=models/starters/efficientnet_unet.safetensors -S gpu.models.efficientnet_unet.width=8 \
+	$(call RECIPE,efficientnet_unet) -S image_size=384 -S gpu.models.efficientnet_unet.width=8 \
 		-S gpu.models.efficientnet_unet.encoder=tf_efficientnet_lite0 \
 		-S gpu.models.efficientnet_unet.encoder_weights=null -S gpu.models.efficientnet_unet.encoder_lr_factor=0.3 \
 		-S gpu.train.learning_rate=0.0015 -S gpu.train.epochs=17 -S gpu.train.small_share=0.7 -S gpu.train.folds=3 \
 		$(ON_PHOTOS)
 
-# On drawn people, on the photos at 256 x 256, and at 320 x 320; each step starts from the weights of the one before.
-U2NET = $(RECIPE) -S 'variants=[u2net]' -S release=u2net -S gpu.models.u2net.width=16 -S gpu.train.folds=1 \
-	-S gpu.train.small_share=0.0
 best-from-scratch: .venv/requirements ## the same without weights that others trained
-	$(U2NET) -S image_size=192 -S synthetic.labelled=1800 -S synthetic.test=1 -S synthetic.size=400 -S synthetic.wild=0.8 \
-		-S split.holdout=0.03 -S split.folds=25 -S gpu.train.epochs=6 -S gpu.train.learning_rate=0.003 \
-		-S gpu.train.dice_smoothing=0.0 $(SET) -S source=synthetic -S start=models/starters/none train@u2net
-	cp models/u2net.safetensors data/start-drawn.safetensors
-	$(U2NET) -S start=data/start-drawn.safetensors -S image_size=256 -S gpu.train.epochs=14 $(ON_PHOTOS) train@u2net
-	cp models/u2net.safetensors data/start-first.safetensors
-	$(U2NET) -S start=data/start-first.safetensors -S image_size=320 -S gpu.train.epochs=30 $(ON_PHOTOS)
+	$(call RECIPE,u2net) -S image_size=320 -S gpu.models.u2net.width=16 -S gpu.train.learning_rate=0.002 \
+		-S gpu.train.epochs=40 -S gpu.train.small_share=0.775 $(ON_PHOTOS)
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
 	python -m tools.check

@@ -60,7 +60,7 @@ def test_a_starter_can_be_the_mean_of_several_models(project, tmp_path):
     assert "scores" not in metadata  # those of one of them
     project.run("git", "checkout", STARTER)
     write_tensors(tmp_path / "leaky.safetensors", zeros, metadata | {"variant": "leaky_unet"})  # of the same shapes
-    for other in ("models/starters/residual_unet.safetensors", str(tmp_path / "leaky.safetensors")):
+    for other in ("models/starters/u2net.safetensors", str(tmp_path / "leaky.safetensors")):
         refused = project.tool("starter", "unet", other, check=False).stderr
         assert refused.startswith(f"error: {other}: its weights are not those of the same variant, width and folds")
 
@@ -161,4 +161,3 @@ def test_one_command_makes_each_of_the_best_models_whatever_was_made_before(new_
         known = about(project.root / "release/model.safetensors")
         assert (known["variant"], known["image_size"], known["source"]) == (variant, 128, "local")
         assert (project.root / f"submissions/{variant}.csv").exists()
-    assert about(project.root / "data/start-drawn.safetensors")["start"] is None
