@@ -34,10 +34,9 @@ RECIPE = dvc exp run -S budget=gpu -S loss=combined_edge -S split.holdout=0.1 -S
 
 best: .venv/requirements ## train the best model so far on your photos: make best PHOTOS=/data/photos, or SET="-S source=kaggle"
 	$(call RECIPE,efficientnet_unet) -S image_size=384 -S gpu.models.efficientnet_unet.width=8 \
-		-S gpu.models.efficientnet_unet.encoder=tf_efficientnet_lite0 \
-		-S gpu.models.efficientnet_unet.encoder_weights=null -S gpu.models.efficientnet_unet.encoder_lr_factor=0.3 \
-		-S gpu.train.learning_rate=0.0015 -S gpu.train.epochs=17 -S gpu.train.small_share=0.7 -S gpu.train.folds=3 \
-		$(ON_PHOTOS)
+		-S gpu.models.efficientnet_unet.encoder=tf_efficientnet_lite0 -S gpu.models.efficientnet_unet.encoder_weights=null \
+		-S gpu.models.efficientnet_unet.encoder_lr_factor=0.3 -S gpu.train.learning_rate=0.0015 \
+		-S gpu.train.epochs=17 -S gpu.train.small_share=0.7 -S gpu.train.folds=3 $(ON_PHOTOS)
 
 best-from-scratch: .venv/requirements ## the same without weights that others trained
 	$(call RECIPE,u2net) -S image_size=320 -S gpu.models.u2net.width=16 -S gpu.train.learning_rate=0.002 \

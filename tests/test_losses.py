@@ -56,9 +56,10 @@ def test_the_edge_term_is_the_cross_entropy_on_the_band_along_the_outline():
     probability = logits[0, 0, 0].sigmoid()
     dice = 1 - (2 * 8 * probability[2:6].sum().item() + 1) / (8 * probability.sum().item() + 8 * 4 + 1)
     weights = {"bce_weight": 0.5, "dice_weight": 0.25, "edge_weight": 2.0, "person_weight": 3.0, "smooth": 1.0}
-    value = build_loss("combined_edge", weights | {"edge_px": 1})(logits, target).item()
+    loss = build_loss("combined_edge", weights | {"edge_px": 1})
     edge = sum(entropy[column] for column in (1, 2, 5, 6)) / 4
-    assert value == pytest.approx(0.5 * sum(entropy) / 8 + 0.25 * dice + 2 * edge, rel=1e-5)
+    for value in (loss(logits, target), loss(logits.mT, target.mT)):  # and with rows for columns
+        assert value.item() == pytest.approx(0.5 * sum(entropy) / 8 + 0.25 * dice + 2 * edge, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", known_losses())
