@@ -158,11 +158,14 @@ class TestInTheBrowser:
         Path("notes.jpg").write_text("no photo")
         Image.fromarray(photo(1500, 1500)).save("huge.png")
         Path("models/unet.safetensors").write_bytes(b"no model")
+        with Path("film.mp4").open("wb") as film:
+            film.truncate(101_000_000)
         with serving() as address:
             page = Page(browser, address)
             for file, line in (
                 ("notes.jpg", "notes.jpg: not a readable image (damaged, cut short, or no PNG, JPEG or WebP); replace"),
                 ("huge.png", "huge.png: 1500 x 1500 pixels, "),
+                ("film.mp4", "film.mp4 has more than 100 MB; make it smaller."),
                 ("me.jpg", "me.jpg: models/unet.safetensors: cut short, damaged"),
             ):
                 find(browser, "#file")[0].send_keys(str(project / file))

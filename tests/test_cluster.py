@@ -12,8 +12,6 @@ from tests.test_resume import hashes
 VARIANTS = ["unet", "unet_paper", "residual_unet"]
 CLUSTER = ROOT / "tools/cluster"
 SKY = yaml.safe_load((CLUSTER / "sky.yaml").read_text())
-# Runs here what it is told to run on a machine, in a home folder of that name.
-SSH = '#!/bin/sh\ncd "$HOMES/$1" && exec bash -c "$2"\n'
 
 
 @pytest.fixture
@@ -57,18 +55,3 @@ def test_jobs_of_a_slurm_array_and_of_skypilot(team, tmp_path):
     third = nothing_is_left_to_train(team, tmp_path / "third")
     team.run("dvc", "repro", "--pull", "--allow-missing")  # nor where the array was started from
     assert hashes(third) == hashes(team)
-
-
-@pytest.mark.slow
-def test_plain_ssh(team, tmp_path):
-    machines = ["gpu1", "gpu2"]
-    for machine in machines:
-        clone(team, tmp_path / machine / "person")
-    (tmp_path / "ssh").write_text(SSH)
-    (tmp_path / "ssh").chmod(0o755)
-    environment = [f"HOMES={tmp_path}", f"PATH={tmp_path}:{team.environment()['PATH']}"]
-    output = team.run("env", *environment, str(CLUSTER / "ssh.sh"), "person", *machines).stdout
-    for machine, variant in zip([*machines, machines[0]], VARIANTS, strict=True):
-        assert f"{machine}: Running stage 'train@{variant}'" in output
-    nothing_is_left_to_train(team, tmp_path / "third")
-    assert team.run("env", *environment, str(CLUSTER / "ssh.sh"), "nowhere", *machines, check=False).returncode == 1

@@ -90,6 +90,7 @@ def swap_lines(path: Path) -> None:
 
 
 ROWS, SPLIT, MAPS = "data/prepared/labelled/photos.csv", "data/split.csv", "data/predictions/unet/holdout.npy"
+COST = "data/predictions/unet/cost.json"
 MASKS, CURVE = "data/prepared/labelled/native_masks.npy", "plots/training/unet/plots/metrics/train/loss.tsv"
 
 
@@ -105,6 +106,7 @@ MASKS, CURVE = "data/prepared/labelled/native_masks.npy", "plots/training/unet/p
         (MAPS, lambda path: np.save(path, np.zeros((12, 32, 32), np.float32)), "holds float32"),
         (MAPS, lambda path: np.save(path, np.zeros((11, 32, 32), np.uint8)), "not uint8 12 x any x any"),
         (MAPS, lambda path: np.save(path, np.array([{}] * 12, dtype=object), allow_pickle=True), "is damaged"),
+        (COST, truncated, "cost.json is damaged"),
         (MASKS, lambda path: np.save(path, np.zeros(7, np.uint8)), "do not belong together"),
         (CURVE, lambda path: path.write_bytes(b"\xff"), "train/loss.tsv: not a TSV file"),
     ],

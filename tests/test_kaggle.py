@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ import pytest
 import yaml
 
 from src.errors import UserError
+from src.files import locked
 from src.formats.metrics import write_metrics
 from src.formats.raw import RAW
 from src.sources import kaggle
@@ -340,6 +342,16 @@ def test_dvc_and_git_keep_no_secret_and_no_partial_download(bench, new_project):
         assert_no_secret(text)
 
 
+def test_experiments_side_by_side_download_one_after_another(bench):
+    command, environment = [sys.executable, "-m", "stages.download"], bench.project.environment()
+    with locked(bench.root / ".cache/kaggle/download.lock", "downloads"):
+        waiting = subprocess.Popen(command, cwd=bench.root, env=environment, stderr=subprocess.PIPE, text=True)
+        assert waiting.stderr.readline().startswith("waiting for process")
+        assert not bench.server.requests
+    waiting.communicate()
+    assert (waiting.returncode, raw_files(bench)) == (0, PHOTOS)
+
+
 # --- archives and folders, without a process
 
 
@@ -471,7 +483,7 @@ def test_a_dry_run_sends_nothing_and_needs_no_credentials(ready):
         (CSV, NOBODY, "submissions/unet.csv is not the file that dvc.lock belongs to; run dvc"),
         ("metrics/unet.json", "\n", "metrics/unet.json is not the file that dvc.lock belongs to; run dvc repro"),
         ("dvc.lock", None, "dvc.lock does not say how submissions/unet.csv was made; run dvc repro"),
-        ("dvc.lock", "[]", "dvc.lock does not say how submissions/unet.csv was made; run dvc repro"),
+        ("dvc.lock", "[]", "dvc.lock cannot be read; if a merge left its marks there: git checkout --ours"),
         ("submissions/kaggle.csv", "<<<<<<< HEAD\n", "submissions/kaggle.csv: the column date is missing; mend it, or"),
         ("submissions/kaggle.csv", "\xff\xfe\x00" * 9, "submissions/kaggle.csv: not a CSV file"),
     ],

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 from huggingface_hub import ModelCard
 from PIL import Image
 
@@ -23,6 +24,7 @@ from tests.test_export import SIZE, by_pipeline, photo, save
 from tests.workspace import some_metrics
 from tools import demo
 from tools.find_model import find_model
+from tools.lock import md5_of
 
 SHAPES = [(150, 97), (41, 200), (64, 64)]
 
@@ -52,6 +54,31 @@ def test_a_variant_is_the_same_model_however_its_file_is_named(project):
         assert find_model(name).threshold == 0.3
     save("unet", about={"source": "kaggle", "license": "theirs"}, depth=1).rename("models/theirs.safetensors")
     assert find_model("models/theirs.safetensors").metadata["license"] == "theirs"
+
+
+def test_what_a_model_was_trained_and_scored_with_is_that_of_its_run_and_not_todays_params(project):
+    def write_lock(trained: str, predicted: str) -> None:
+        """dvc.lock of a run on Kaggle's photos, with the MD5 of the model that each stage knew."""
+        path, predict = "models/unet.safetensors", {"mirror": False, "scale": 1.0}
+        stages = {
+            "download": {"params": {"params.yaml": {"source": "kaggle"}}},
+            "train@unet": {"deps": [], "outs": [{"path": path, "md5": trained}]},
+            "predict@unet": {
+                "deps": [{"path": path, "md5": predicted}], "outs": [], "params": {"params.yaml": {"predict": predict}}
+            },
+        }  # fmt: skip
+        Path("dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
+
+    now = md5_of(Path("models/unet.safetensors"))
+    write_lock(trained=now, predicted=now)
+    known = find_model("unet").metadata
+    assert (known["source"], known["mirror"], known["scores"][0]["dice"]) == ("kaggle", False, 0.9)
+    assert "not for commercial use" in known["license"]
+    write_lock(trained=now, predicted="earlier")
+    assert find_model("unet").metadata.get("scores") is None, "those of an earlier model"
+    write_lock(trained="other", predicted="other")
+    known = find_model("unet").metadata
+    assert known["source"] == "unknown" and "does not know" in known["license"]
 
 
 def test_photos_of_any_sizes_are_a_batch(project):

@@ -11,6 +11,7 @@ from src.models import known_variants
 from src.params import Name, read_params
 from src.predictor import Predictor, load
 from src.release.facts import release_facts
+from tools.lock import hashes, md5_of, read_stages
 
 
 def find_model(name: str | Path, device: str = "auto", **changes: Any) -> Predictor:
@@ -34,7 +35,22 @@ def find_file(name: str | Path) -> Path:
 
 
 def known_here(name: str) -> dict[str, Any]:
-    """What params.yaml and metrics/ say of the variant or ensemble `name`, as Metadata."""
-    metrics = read_metrics(name) if (METRICS / f"{name}.json").exists() else None
-    predict, postprocess = read_params("predict", dict), read_params("postprocess", dict)
-    return release_facts(predict, postprocess, read_params("source", Name), metrics)
+    """How the variant or ensemble `name` was scored and on whose photos, by dvc.lock and metrics/, as Metadata.
+
+    params.yaml may be another run's by now: it counts where nothing has run. Scores of another training are left out.
+    """
+    path, stages = model_path(name), read_stages()
+    scored = stages.get(f"evaluate@{name}") or stages.get(f"ensemble@{name}")
+    predict, train = (stages.get(f"{stage}@{name}") for stage in ("predict", "train"))
+    md5 = md5_of(path) if path.exists() else ""
+    trained, predicted = (not stage or hashes(stage)[str(path)] == md5 for stage in (train, predict))
+    metrics = read_metrics(name) if predicted and (METRICS / f"{name}.json").exists() else None
+    source = of_last_run(stages.get("download"), "source", Name) if trained else "unknown"
+    return release_facts(
+        of_last_run(predict, "predict", dict), of_last_run(scored, "postprocess", dict), source, metrics
+    )
+
+
+def of_last_run(stage: dict[str, Any] | None, key: str, kind: type) -> Any:
+    """What `key` was when the `stage` of dvc.lock ran; what it is in params.yaml if there is no such stage."""
+    return stage["params"]["params.yaml"][key] if stage else read_params(key, kind)

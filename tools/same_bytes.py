@@ -13,8 +13,8 @@ import yaml
 from src.errors import UserError, run_main
 from src.formats.metrics import METRICS
 from tools.git import git
+from tools.lock import LOCK, read_stages
 
-LOCK = Path("dvc.lock")
 INPUTS = ("cmd", "deps", "params")  # of a stage, in dvc.lock
 
 
@@ -24,10 +24,7 @@ def main() -> None:
     if not (committed := show(LOCK)):
         print(f"the last commit has no {LOCK} to compare with; commit this run, and later ones are compared with it")
         return
-    try:
-        ours = yaml.safe_load(LOCK.read_text())["stages"]
-    except yaml.YAMLError:
-        raise UserError(f"{LOCK} cannot be read; if a merge left its marks there: git checkout --ours {LOCK}") from None
+    ours = read_stages()
     outs = {name: [Path(out["path"]) for out in stage.get("outs", [])] for name, stage in ours.items()}
     if missing := [name for name, paths in outs.items() if not all(path.exists() for path in paths)]:
         print(f"{len(missing)} of {len(ours)} stages, such as {missing[0]}, have no results here; dvc repro makes them")

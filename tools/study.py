@@ -163,7 +163,9 @@ def gather(study: Study, label: str, revision: str) -> Result:
     trained here, speed."""
     variant = study.experiments[label].variant
     photos = pd.read_csv(
-        io.StringIO(dvc.api.read(f"plots/evaluation/{variant}/scores/photos.csv", rev=revision)), dtype={"id": str}
+        io.StringIO(dvc.api.read(f"plots/evaluation/{variant}/scores/photos.csv", rev=revision)),
+        dtype={"id": str},
+        keep_default_na=False,
     )
     holdout = photos[photos["part"] == "holdout"].set_index("id")["dice"]
     metrics = parse_metrics(variant, dvc.api.read(f"metrics/{variant}.json", rev=revision))

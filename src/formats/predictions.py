@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from src.errors import UserError
 from src.files import replacing
 from src.formats.arrays import read_array
 from src.params import Section
@@ -42,5 +43,9 @@ def write_cost(variant: str, cost: Cost) -> None:
 
 
 def read_cost(variant: str) -> Cost:
-    """What is there."""
-    return Cost.model_validate_json((PREDICTIONS / variant / "cost.json").read_bytes())
+    """What is there; raises UserError if it is damaged."""
+    path = PREDICTIONS / variant / "cost.json"
+    try:
+        return Cost.model_validate_json(path.read_bytes())
+    except ValueError:
+        raise UserError(f"{path} is damaged; {AGAIN.format(variant)}") from None

@@ -15,8 +15,9 @@ from src.formats.submission import SUBMISSIONS, SubmissionParams
 from src.params import Name, read_params
 from src.sources.kaggle import Params
 from tools.git import git
+from tools.lock import md5_of
 from tools.upload.hand_in import await_score, check_submission, hand_in
-from tools.upload.lock import loss_behind, md5_of
+from tools.upload.lock import loss_behind
 from tools.upload.record import RECORD, Row, read_record, write_record
 
 ALONE = (SUBMISSIONS / ".kaggle.lock", "uploads")  # within it, no other upload reads or writes the record

@@ -1,17 +1,12 @@
-"""dvc.lock: which loss is behind a submission, and whether the submission is what the pipeline made last."""
+"""Which loss is behind a submission, and whether the submission is what the pipeline made last."""
 
-import hashlib
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from src.errors import UserError
 from src.formats.submission import SUBMISSIONS
+from tools.lock import LOCK, Stages, hashes, md5_of, read_stages
 
-LOCK = Path("dvc.lock")
 RESULTS = ("data/predictions/", "metrics/", "submissions/")
-Stages = dict[str, dict[str, Any]]
 
 
 def loss_behind(variant: str) -> str:
@@ -22,12 +17,12 @@ def loss_behind(variant: str) -> str:
     """
     again = f"run dvc repro, so that {SUBMISSIONS / variant}.csv is what the pipeline makes"
     try:
-        stages: Stages = yaml.safe_load(LOCK.read_text())["stages"]
-        made = _files(stages.get(f"submit@{variant}") or stages[f"ensemble@{variant}"])
+        stages = read_stages()
+        made = hashes(stages.get(f"submit@{variant}") or stages[f"ensemble@{variant}"])
         ensemble = stages.get(f"ensemble@{variant}")
         members = ensemble["params"]["params.yaml"][f"ensembles.{variant}"] if ensemble else [variant]
         losses = {_loss(member, stages, again) for member in members}
-    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
+    except (KeyError, TypeError):
         raise UserError(f"{LOCK} does not say how {SUBMISSIONS / variant}.csv was made; {again}") from None
     for path, md5 in made.items():
         if path.startswith(RESULTS) and Path(path).is_file() and md5_of(Path(path)) != md5:
@@ -37,16 +32,6 @@ def loss_behind(variant: str) -> str:
 
 def _loss(variant: str, stages: Stages, again: str) -> str:
     model, train = f"models/{variant}.safetensors", stages[f"train@{variant}"]
-    if _files(train)[model] != _files(stages[f"predict@{variant}"])[model]:
+    if hashes(train)[model] != hashes(stages[f"predict@{variant}"])[model]:
         raise UserError(f"{model} was trained again after the submission was made; {again}")
     return train["params"]["params.yaml"]["loss"]
-
-
-def _files(stage: dict[str, Any]) -> dict[str, str]:
-    """The hashes of what a stage read and wrote, by path."""
-    return {file["path"]: file.get("md5", "") for file in [*stage["deps"], *stage["outs"]]}
-
-
-def md5_of(path: Path) -> str:
-    """The hash of a file, as DVC writes it."""
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from src.errors import UserError
+from src.files import locked
 from src.formats.raw import LAYOUT, find_layout, list_raw
 from src.params import Section, Seed
 from src.sources.archive import NoRoomError, unpack
@@ -52,9 +53,17 @@ def fetch(params: Params, scratch: Path) -> Path:
     """A folder in the competition's layout, under `scratch` or where Kaggle mounts it; raises UserError that says what
     to do if there is none.
     """
-    mount = mounted(params)
-    origin = mount or download(params)
-    folder = mount or unpack_or_remove(origin, scratch / "unpacked")
+    if mount := mounted(params):
+        return arrange(params, mount, mount, scratch)
+    with locked(cache_folder() / "download.lock", "downloads photos from Kaggle"):  # experiments side by side share it
+        archive = download(params)
+        root = arrange(params, archive, unpack_or_remove(archive, scratch / "unpacked"), scratch)
+        shutil.rmtree(archive.parent)
+        return root
+
+
+def arrange(params: Params, origin: Path, folder: Path, scratch: Path) -> Path:
+    """The photos in `folder`, which came from `origin`, in the competition's layout; raises UserError for others."""
     try:
         root = find_layout(folder) if params.kind == "competition" else set_aside(folder, scratch / "divided", params)
         list_raw(root)
@@ -65,8 +74,6 @@ def fetch(params: Params, scratch: Path) -> Path:
             f"what Kaggle holds under {params.slug} has changed: {problem}; unpack {origin} yourself, arrange it as "
             "docs/own-photos.md says, and use it with source: local"
         ) from None
-    if not mount:
-        shutil.rmtree(origin.parent)
     return root
 
 

@@ -21,6 +21,7 @@ async function ask(path, options) {
 
 async function open(file) {
   if (!file) return;
+  if (file.size > 100e6) throw new Error(`${file.name} has more than 100 MB; make it smaller.`); // MAX_MEGABYTES
   const bytes = await file.arrayBuffer().catch(() => {
     throw new Error(`${file.name} cannot be read; take a PNG, JPEG or WebP file.`);
   });
