@@ -126,10 +126,10 @@ class TestThePages:
     @pytest.mark.parametrize(
         ("release", "names", "said"),
         [
-            ("unet", ["unet", "u2net"], "`unet`, the release, leads."),
-            ("u2net", ["unet", "u2net"], "`unet` leads, 0.1000 Dice ahead of the release, `u2net`; to publish"),
-            ("u2net", ["unet"], "`unet` leads; the release, `u2net`, is not among the variants."),
-            ("unet", ["team", "unet"], "`team`, an ensemble, leads; of the models, `unet`, the release, leads."),
+            ("unet", ["unet", "u2net"], "unet, the release, leads."),
+            ("u2net", ["unet", "u2net"], "unet leads, 0.1000 Dice ahead of the release, u2net; to publish"),
+            ("u2net", ["unet"], "unet leads; the release, u2net, is not among the variants."),
+            ("unet", ["team", "unet"], "team, an ensemble, leads; of the models, unet, the release, leads."),
         ],
     )
     def test_the_headline_says_whether_the_release_leads(self, release, names, said):

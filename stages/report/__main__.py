@@ -9,7 +9,7 @@ from src.page.render import REPORT, write_page
 from src.params import Name, read_params
 from stages.report import sections
 from stages.report.dvc_curves import write_curves
-from stages.report.leaderboard import headline, leaderboard, markdown
+from stages.report.leaderboard import headline, leaderboard
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
         "index",
         Path(__file__).with_name("report.html"),
         board=board,
-        headline=headline(board).replace("`", ""),
+        headline=headline(board),
         holdout=metrics[board.leader].holdout,
         learning=learning,
         charts=sections.charts(board, metrics, learning),
@@ -35,7 +35,6 @@ def main() -> None:
     )
     write_curves({variant: metrics[variant] for variant in variants}, REPORT / "curves")
     (REPORT / "leaderboard.json").write_text(board.model_dump_json(indent=2) + "\n")
-    (REPORT / "leaderboard.md").write_text(markdown(board))
     print(f"{headline(board)} See {page}")
 
 

@@ -64,34 +64,13 @@ def leaderboard(results: Mapping[str, Metrics], variants: list[str], release: st
 
 def headline(board: Board) -> str:
     """One sentence: whether the release leads, and if not what to change."""
-    start = "" if board.leader == board.model else f"`{board.leader}`, an ensemble, leads; of the models, "
+    start = "" if board.leader == board.model else f"{board.leader}, an ensemble, leads; of the models, "
     if board.model == board.release:
-        return f"{start}`{board.release}`, the release, leads."
+        return f"{start}{board.release}, the release, leads."
     model, release = board.row(board.model), board.row(board.release)
     if not (model and release):
-        return f"{start}`{board.model}` leads; the release, `{board.release}`, is not among the variants."
+        return f"{start}{board.model} leads; the release, {board.release}, is not among the variants."
     return (
-        f"{start}`{model.variant}` leads, {model.dice - release.dice:.4f} Dice ahead of the release, "
-        f"`{release.variant}`; to publish the leader, set `release: {model.variant}` in params.yaml."
+        f"{start}{model.variant} leads, {model.dice - release.dice:.4f} Dice ahead of the release, "
+        f"{release.variant}; to publish the leader, set release: {model.variant} in params.yaml."
     )
-
-
-def markdown(board: Board) -> str:
-    """The leaderboard as a Markdown page."""
-    lines = [
-        "# Leaderboard",
-        "",
-        "Mean Dice per photo on the holdout at the photos' own size, with its 95 % bootstrap interval.",
-        "",
-        "| # | variant | Dice | 95 % interval | parameters | GFLOP | before clean-up | IoU | boundary IoU "
-        "| all pixels: Dice | mIoU | precision | recall | val Dice |",
-        "|--:|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for place, row in enumerate(board.variants, start=1):
-        lines.append(
-            f"| {place} | {row.variant} | **{row.dice:.4f}** | {row.dice_low:.3f} - {row.dice_high:.3f} "
-            f"| {row.parameters / 1e6:.2f} M | {row.gflop:.1f} | {row.dice_raw:.4f} | {row.iou:.4f} "
-            f"| {row.boundary_iou:.4f} | {row.dice_dataset:.4f} | {row.miou_dataset:.4f} | {row.precision:.4f} "
-            f"| {row.recall:.4f} | {row.val_dice:.4f} |"
-        )
-    return "\n".join([*lines, "", headline(board), ""])
