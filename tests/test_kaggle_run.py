@@ -356,6 +356,17 @@ def test_what_is_sent_holds_the_commit_and_no_secret(bench):
     assert "src/models/service-account.json is in the commit, and is not sent" in line and "git rm --cached" in line
 
 
+def test_the_best_model_can_be_trained_there(bench):
+    bench.ends("RUNNING")
+    run = "RUN=python -m tools.kaggle_run --push-only"
+    bench.home.with_environment().run("make", "best", run, "SET=-S source=kaggle -S image_size=64")
+    (there,) = bench.server.kernels.values()
+    (settings,) = re.findall(r"(?m)^SETTINGS = '(.*)'$", there.request["text"])
+    sent = dict(override.split("=", 1) for override in json.loads(settings)["overrides"])
+    assert sent["start"] == "models/starters/efficientnet_unet.safetensors"
+    assert (sent["image_size"], sent["variants"]) == ("64", "[efficientnet_unet]")
+
+
 def test_what_cannot_work_is_not_sent(bench):
     for arguments, says in (
         (("-S", "loss=bce,combined"), "one value for each key"),
