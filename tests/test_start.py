@@ -75,11 +75,6 @@ def test_a_training_begins_with_the_weights_of_the_file_and_says_so(project):
     said = about(project.root / "models/unet.safetensors")["start"]
     assert said["file"] == STARTER
     assert len(said["sha256"]) == 64
-    project.set(start="models/starters")  # a folder: each variant takes the file of its name
-    project.run("dvc", "repro", "train@unet")
-    assert about(project.root / "models/unet.safetensors")["start"] == said
-    for name, tensor in weights_in(project.root / "models/unet.safetensors").items():
-        assert torch.equal(tensor, trained[name])
 
 
 def test_another_file_under_the_same_name_trains_again(project):
@@ -107,7 +102,7 @@ def test_what_does_not_fit_is_one_line(project, monkeypatch):
     assert "has width 2, and params.yaml says 3 for unet" in error("unet", STARTER, cpu__models__unet__width=3)
     project.set(cpu__models__unet__width=2)
     assert "there is no file nowhere.safetensors; name a model file" in error("unet", "nowhere.safetensors")
-    assert "there is no file models/starters/leaky_unet.safetensors; name" in error("leaky_unet", "models/starters")
+    assert "start: models is a folder; name a model file" in error("unet", "models")
     (project.root / "cut.safetensors").write_bytes((project.root / STARTER).read_bytes()[:3000])
     assert "cut.safetensors is not a whole safetensors file" in error("unet", "cut.safetensors")
     project.set(start="nowhere.safetensors")

@@ -26,7 +26,7 @@ from stages.prepare.traits import TraitParams
 from stages.split.stratify import SplitParams
 from stages.train.augment import AugmentParams
 from stages.train.schedule import TrainParams
-from stages.train.start import weights_of
+from stages.train.start import check_start
 from tools.lock import LOCK
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,8 +65,7 @@ def main() -> None:
     one_of("release", [value["release"]], value["variants"])
     check_ensembles(value["ensembles"], value["variants"])
     if not made_elsewhere(value["start"]):
-        for variant in value["variants"]:
-            weights_of(variant, Path(value["start"]))
+        check_start(Path(value["start"]))
     for key in ("loss", "final_loss"):
         one_of(key, [value[key]], known_losses())
     one_of("losses", read_params("losses", dict), known_losses())

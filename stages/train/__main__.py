@@ -32,7 +32,7 @@ from stages.train.checkpoint import Checkpoint, checkpoint_folder, hash_of, hash
 from stages.train.launch import compile_in_place, device_name, launch, precision_name
 from stages.train.logger import Logger
 from stages.train.schedule import TrainParams
-from stages.train.start import begin, described, weights_of
+from stages.train.start import begin, check_start, described
 from stages.train.trainer import Best, Trainer
 
 LIBRARIES = ("torch", "kornia", "lightning-fabric", "numpy", "segmentation-models-pytorch", "timm")
@@ -65,7 +65,8 @@ def read_settings(variant: str) -> Settings:
     final_block = read_params(f"losses.{final_loss}", dict)
     build_loss(loss, loss_block)  # to refuse what cannot work before anything is started
     build_loss(final_loss, final_block, key="final_loss")
-    start = weights_of(variant, Path(read_params("start", str)))
+    start = Path(read_params("start", str))
+    check_start(start)
     shared = read_params(f"models.{variant}", dict)
     preset = read_params(f"{budget}.models.{variant}", dict)
     return Settings(

@@ -15,18 +15,11 @@ NONE = STARTERS / "none"  # `start` in params.yaml for random weights; DVC wants
 LEARNING = ("dropout", "encoder_lr_factor", "encoder_weights")
 
 
-def weights_of(variant: str, start: Path) -> Path:
-    """The file that `variant` starts from: `start`, or VARIANT.safetensors in it if it is a folder.
-
-    Raises UserError if there is no such file.
-    """
-    path = start / f"{variant}.safetensors" if start.is_dir() else start
+def check_start(path: Path) -> None:
+    """Raises UserError if it is no file."""
     if not path.is_file():
-        raise UserError(
-            f"params.yaml: start: there is no file {path}; name a model file, a folder with a VARIANT.safetensors for "
-            f"each of the variants, or {NONE} for random weights"
-        )
-    return path
+        wrong = f"{path} is a folder" if path.is_dir() else f"there is no file {path}"
+        raise UserError(f"params.yaml: start: {wrong}; name a model file, or {NONE} for random weights")
 
 
 def described(path: Path) -> dict[str, str] | None:
