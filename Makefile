@@ -30,17 +30,17 @@ ON_PHOTOS = $(if $(PHOTOS)$(findstring source=,$(SET)),,$(error $(UNNAMED)))$(if
 	$(PHOTOS),$(FOUND)-S source=local -S 'local.path=$(if $(filter /%,$(PHOTOS)),,$(CURDIR)/)$(PHOTOS)') $(SET)
 RUN ?= dvc exp run
 RECIPE = $(RUN) -S budget=gpu -S loss=combined_edge -S split.holdout=0.1 -S split.folds=8 \
-	-S gpu.train.batch_size=8 -S gpu.train.ema_decay=0.99 -S gpu.train.dice_smoothing=0.3 -S gpu.train.warmup_epochs=0.5 \
-	-S gpu.train.folds=1 -S 'variants=[$1]' -S release=$1 -S start=models/starters/$1.safetensors
+	-S gpu.train.batch_size=8 -S gpu.train.learning_rate=0.002 -S gpu.train.ema_decay=0.99 -S gpu.train.dice_smoothing=0.3 \
+	-S gpu.train.warmup_epochs=0.5 -S gpu.train.folds=1 -S 'variants=[$1]' -S release=$1 -S start=models/starters/$1.safetensors
 
 best: .venv/requirements ## train the best model so far on your photos: make best PHOTOS=/data/photos, or SET="-S source=kaggle"
 	$(call RECIPE,efficientnet_unet) -S image_size=384 -S gpu.models.efficientnet_unet.width=8 \
 		-S gpu.models.efficientnet_unet.encoder=tf_efficientnet_lite0 -S gpu.models.efficientnet_unet.encoder_weights=null \
-		-S gpu.models.efficientnet_unet.encoder_lr_factor=0.3 -S gpu.train.learning_rate=0.0015 \
-		-S gpu.train.epochs=17 -S gpu.train.small_share=0.7 -S gpu.train.folds=3 $(ON_PHOTOS)
+		-S gpu.models.efficientnet_unet.encoder_lr_factor=0.3 \
+		-S gpu.train.epochs=32 -S gpu.train.small_share=0.8 $(ON_PHOTOS)
 
 best-from-scratch: .venv/requirements ## the same without weights that others trained
-	$(call RECIPE,u2net) -S image_size=320 -S gpu.models.u2net.width=16 -S gpu.train.learning_rate=0.002 \
+	$(call RECIPE,u2net) -S image_size=320 -S gpu.models.u2net.width=16 \
 		-S gpu.train.epochs=40 -S gpu.train.small_share=0.775 $(ON_PHOTOS)
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
