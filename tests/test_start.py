@@ -156,8 +156,9 @@ class TestDemo:
 def test_one_command_makes_each_of_the_best_models_whatever_was_made_before(new_project, tmp_path):
     project, photos = new_project().with_environment(), write_raw(tmp_path / "my photos", labelled=24)
     small = "-S image_size=128 -S gpu.train.epochs=1 -S synthetic.labelled=40 -S synthetic.size=64"
-    for target, variant in (("best", "efficientnet_unet"), ("best-from-scratch", "u2net")):
-        project.run("make", target, f"PHOTOS={photos}", f"SET={small}")
+    for target, variant, folds in (("best", "efficientnet_unet", 2), ("best-from-scratch", "u2net", 1)):
+        project.run("make", target, f"PHOTOS={photos}", f"SET={small}{' -S gpu.train.folds=2' * (folds - 1)}")
+        assert len(load_model(project.root / "release/model.safetensors")[0].members) == folds
         known = about(project.root / "release/model.safetensors")
         assert (known["variant"], known["image_size"], known["source"]) == (variant, 128, "local")
         assert (project.root / f"submissions/{variant}.csv").exists()
