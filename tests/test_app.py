@@ -221,6 +221,9 @@ class TestServer:
         mask = cv2.imdecode(np.frombuffer(shown, np.uint8), cv2.IMREAD_UNCHANGED)
         assert np.array_equal(mask, wanted_mask(image, "unet") * 255)
         assert not np.array_equal(mask > 0, found.mask(image))
+        kept = predictor(file)
+        Path("dvc.lock").write_text("stages: {}")
+        assert predictor(file) is not kept
 
     def test_mistakes_are_one_line(self, site):
         port = site.split(":")[2].strip("/")

@@ -17,6 +17,7 @@ from src.pictures import encode
 from src.predictor import Predictor
 from tools.demo import VIEWS, scored_dice
 from tools.find_model import find_model
+from tools.lock import LOCK
 
 ONE_AT_A_TIME = Lock()  # a prediction takes all cores, and a photo much memory
 
@@ -47,8 +48,8 @@ def picture(file: Path, view: str, photo: bytes) -> bytes:
 
 
 def predictor(file: Path) -> Predictor:
-    """The model in `file`; read again if that, its metrics (its threshold) or the params have changed."""
-    made_of = (file, METRICS / f"{file.stem}.json", PARAMS)
+    """The model in `file`; read again if that or what is known of it here has changed."""
+    made_of = (file, METRICS / f"{file.stem}.json", LOCK, PARAMS)
     return _load(file, *(path.stat().st_mtime_ns for path in made_of if path.exists()))
 
 
