@@ -28,7 +28,7 @@ UNNAMED = name the photos: make $@ PHOTOS=/data/photos, or make $@ SET="-S sourc
 FOUND = $(if $(shell test -e '$(PHOTOS)' && echo 1),,$(error there is no $(PHOTOS); write its path out, without ~))
 ON_PHOTOS = $(if $(PHOTOS)$(findstring source=,$(SET)),,$(error $(UNNAMED)))$(if \
 	$(PHOTOS),$(FOUND)-S source=local -S 'local.path=$(if $(filter /%,$(PHOTOS)),,$(CURDIR)/)$(PHOTOS)') $(SET)
-RUN ?= dvc exp run
+RUN = dvc exp run
 RECIPE = $(RUN) -S budget=gpu -S loss=combined_edge -S split.holdout=0.1 -S split.folds=8 \
 	-S gpu.train.batch_size=8 -S gpu.train.learning_rate=0.002 -S gpu.train.ema_decay=0.99 -S gpu.train.dice_smoothing=0.3 \
 	-S gpu.train.warmup_epochs=0.5 -S gpu.train.folds=1 -S 'variants=[$1]' -S release=$1 -S start=models/starters/$1.safetensors

@@ -40,7 +40,7 @@ from tests.kaggle_server import (
     use_server,
 )
 from tests.workspace import some_metrics
-from tools.upload.lock import loss_behind
+from tools.upload.origin import loss_behind
 
 SLUG, DATASET = "people-2025", "somebody/people"
 START = """\

@@ -376,7 +376,7 @@ def test_what_cannot_work_is_not_sent(bench):
         (("-S", "loss=combind"), "there is no 'combind'; choose from bce"),
         (("--variants", "unett"), "there is no 'unett'; choose from"),
         (("-S", "source=local"), "photos of your own are not at Kaggle"),
-        (("-S", "start=/etc/passwd"), "start: /etc/passwd is no file that git has, so it is not sent"),
+        (("-S", "start=/etc/passwd"), "start: /etc/passwd is not in git, so it is not sent"),
     ):
         assert says in bench.fails(*arguments)
     assert not bench.server.requests

@@ -120,7 +120,7 @@ def files_to_send(run: Run, tracked: set[str]) -> set[str]:
     """The `tracked` files that SENT names or a stage depends on; raises UserError if code is among the rest."""
     params = run.params()
     if params["start"] not in tracked:
-        raise UserError(f"params.yaml: start: {params['start']} is no file that git has, so it is not sent")
+        raise UserError(f"params.yaml: start: {params['start']} is not in git, so it is not sent; commit it")
     sent = {path for path in tracked if SENT.fullmatch(path)} | ({params["start"], params["local"]["path"]} & tracked)
     if left := sorted(path for path in tracked - sent if path.startswith(("src/", "stages/"))):
         raise UserError(

@@ -17,7 +17,7 @@ from src.sources.kaggle import Params
 from tools.git import git
 from tools.lock import md5_of
 from tools.upload.hand_in import await_score, check_submission, hand_in
-from tools.upload.lock import loss_behind
+from tools.upload.origin import loss_behind
 from tools.upload.record import RECORD, Row, read_record, write_record
 
 ALONE = (SUBMISSIONS / ".kaggle.lock", "uploads")  # within it, no other upload reads or writes the record
