@@ -86,7 +86,6 @@ CHANGES = [
     param("release", "unet"),
     param("loss", "bce"),
     param("losses.combined.smooth", 2.0, "`losses`, another one"),
-    param("final_loss", "bce", "`final_loss`, for no epoch"),
     param("seed", 43),
     param("image_size", 48),
     param("max_megapixels", 99),

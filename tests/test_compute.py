@@ -73,15 +73,14 @@ def test_the_model_file_says_what_made_it(project):
     _, about = load_model(model_file(project))
     params = yaml.safe_load((project.root / "params.yaml").read_text())
     variant = "unet_plus_plus"
-    unused = {"panel_every", "final_learning_rate"}
     expected = {
         "variant": variant,
         "arguments": params["models"][variant] | params["cpu"]["models"][variant],
-        "train": {key: value for key, value in params["cpu"]["train"].items() if key not in unused},
+        "train": {key: value for key, value in params["cpu"]["train"].items() if key != "panel_every"},
         "loss": {"bce_dice": params["losses"]["bce_dice"]},
         "augment": params["augment"],
         "precision": best_precision("cpu"),
-        **{"seed": 42, "start": None, "final_loss": None, "device": "cpu, threads: 1"},
+        **{"seed": 42, "start": None, "device": "cpu, threads: 1"},
     }
     assert {key: about[key] for key in expected} == expected
     assert about["versions"]["torch"] == importlib.metadata.version("torch")
@@ -96,7 +95,7 @@ def test_the_model_file_says_what_made_it(project):
 def test_what_cannot_change_a_weight_leaves_the_model_file_as_it_is(project, kept):
     before = model_file(project).read_bytes()
     add_code(project, "stages/train/trainer.py", "# a comment\n")
-    project.set(source="local", final_loss="bce", cpu__train__panel_every=0, cpu__train__final_learning_rate=0.5)
+    project.set(source="local", cpu__train__panel_every=0)
     project.set(compute__checkpoint_seconds=9.0, compute__device="auto", compute__threads=1)
     project.stage("train", "unet_plus_plus")
     assert model_file(project).read_bytes() == before

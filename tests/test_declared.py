@@ -17,7 +17,7 @@ STAGES = DVC["stages"]
 # What a module imports by a name that params.yaml holds, as dvc.yaml spells it, and the names there are.
 CHOSEN = {
     "src/models/__init__.py": ({"src/models/${item.variant}.py"}, known_variants),
-    "src/losses/__init__.py": ({"src/losses/${loss}.py", "src/losses/${final_loss}.py"}, known_losses),
+    "src/losses/__init__.py": ({"src/losses/${loss}.py"}, known_losses),
     "src/sources/__init__.py": ({"src/sources/${source}"}, known_sources),
 }
 SPELLINGS = {
@@ -26,7 +26,6 @@ SPELLINGS = {
     "{variant}": "${item.variant}",
     "{name}": "${key}",
     "{loss}": "${loss}",
-    "{final_loss}": "${final_loss}",
 }
 
 

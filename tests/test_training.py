@@ -46,7 +46,6 @@ def trainer(model=None, *, log=None, loss=None, train=None, val=None, **others):
     torch.manual_seed(0)
     plain = {
         "fabric": others.pop("fabric", None) or Fabric(accelerator="cpu", devices=1),
-        "final_loss": build_loss("bce", {}),
         "augment": lambda photos, masks: (photos, masks),
         "checkpoint": None,
         "cuda_graphs": False,
@@ -150,17 +149,14 @@ class TestAugmentation:
 
 
 class TestSchedule:
-    @pytest.mark.parametrize(
-        ("epoch", "step", "share"), [(0, 4, 0.5), (0, 9, 1.0), (1, 9, 0.5), (2, 9, 0.0), (3, 0, 0.01), (3, 9, 0.01)]
-    )
-    def test_warm_up_then_cosine_to_zero_then_the_final_rate(self, epoch, step, share):
-        changes = {"epochs": 4, "final_epochs": 1, "warmup_epochs": 1.0, "learning_rate": 2.0}
-        params = TRAIN.model_copy(update=changes | {"final_learning_rate": 0.02})
+    @pytest.mark.parametrize(("epoch", "step", "share"), [(0, 4, 0.5), (0, 9, 1.0), (1, 9, 0.5), (2, 9, 0.0)])
+    def test_warm_up_then_cosine_to_zero(self, epoch, step, share):
+        params = TRAIN.model_copy(update={"epochs": 3, "warmup_epochs": 1.0, "learning_rate": 2.0})
         assert learning_rate(params, epoch, step, steps=10) == pytest.approx(2 * share)
 
     @pytest.mark.parametrize(("warmup", "ends"), [(1.0, [2, 0, 2, 1, 0]), (9.0, [2, 0, 4 / 3, 1.5, 0])])
     def test_the_epochs_on_small_photos_have_a_warm_up_and_a_cosine_of_their_own(self, warmup, ends):
-        changes = {"epochs": 6, "final_epochs": 1, "small_share": 0.4, "warmup_epochs": warmup, "learning_rate": 2.0}
+        changes = {"epochs": 5, "small_share": 0.4, "warmup_epochs": warmup, "learning_rate": 2.0}
         params = TRAIN.model_copy(update=changes)
         assert [learning_rate(params, epoch, 9, steps=10) for epoch in range(5)] == pytest.approx(ends)
 
@@ -229,26 +225,6 @@ class TestTrainer:
         best = trainer(log=lambda *row: history.append(row), epochs=50, patience=2, learning_rate=1e-12).fit()
         assert len(history) == best.epoch + 1 + 2
 
-    def test_the_final_loss_takes_over_at_its_own_learning_rate(self):
-        calls, rates = [], []
-
-        def named(name):
-            def loss(logits, target):
-                calls.append(name)
-                return (logits - target).square().mean()
-
-            return loss
-
-        trainer(
-            loss=named("loss"),
-            final_loss=named("final"),
-            log=lambda epoch, metrics, model: rates.append(metrics["train/learning_rate"]),
-            final_epochs=1,
-            final_learning_rate=1e-4,
-        ).fit()
-        assert calls == ["loss"] * 8 + ["final"] * 4
-        assert rates[2] == 1e-4
-
     def test_a_halved_pixel_is_the_mean_of_four(self):
         photos = torch.tensor([[1, 2, 9, 9], [2, 0, 9, 9], [7, 7, 7, 7]], dtype=torch.uint8).expand(1, 3, 3, 4)
         masks = torch.tensor([[0, 255, 0, 0], [255, 255, 0, 0], [0, 0, 0, 0]], dtype=torch.uint8).expand(1, 1, 3, 4)
@@ -313,8 +289,7 @@ class TestTrainer:
             results.append([value.item() for value in run.train_step(0, 0, batches)])
         assert results[0] == pytest.approx(results[1], rel=1e-4)
 
-    @pytest.mark.parametrize(("soft", "expected"), [(True, {0.0, 0.2, 0.8, 1.0}), (False, {0.0, 1.0})])
-    def test_the_target_is_the_share_of_a_pixel_or_all_or_nothing(self, soft, expected):
+    def test_the_target_is_the_share_of_a_pixel_that_is_person(self):
         seen = set()
 
         def loss(logits, target):
@@ -324,8 +299,8 @@ class TestTrainer:
         data = dataset(8)
         data.masks[:, :2] = 51
         data.masks[:, 2:4] = 204
-        trainer(train=data, loss=loss, epochs=1, soft_targets=soft).fit()
-        assert {round(value, 6) for value in seen} == expected
+        trainer(train=data, loss=loss, epochs=1).fit()
+        assert {round(value, 6) for value in seen} == {0.0, 0.2, 0.8, 1.0}
 
     def test_a_loss_that_turns_nan_stops_with_one_line(self):
         steps = []
@@ -343,7 +318,6 @@ class TestTrainer:
         ("change", "message"),
         [
             ({"batch_size": 17}, "batch_size times train.accumulate is 17, more than the 16 training photos"),
-            ({"final_epochs": 3}, "final_epochs, 3, must be below train.epochs"),
             ({"val": "empty"}, "no val photo shows a person"),
         ],
     )

@@ -39,7 +39,6 @@ SCHEMAS: dict[str, Any] = {
     "release": Name,
     "start": str,
     "loss": Name,
-    "final_loss": Name,
     "seed": Seed,
     "image_size": ImageSize,
     "max_megapixels": Megapixels,
@@ -66,8 +65,7 @@ def main() -> None:
     check_ensembles(value["ensembles"], value["variants"])
     if not made_elsewhere(value["start"]):
         check_start(Path(value["start"]))
-    for key in ("loss", "final_loss"):
-        one_of(key, [value[key]], known_losses())
+    one_of("loss", [value["loss"]], known_losses())
     one_of("losses", read_params("losses", dict), known_losses())
     for name in known_losses():
         with errors_in(f"src/losses/{name}.py"):

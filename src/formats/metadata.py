@@ -71,7 +71,6 @@ class Metadata(TypedDict, total=False):
     start: Start | None
     seed: int
     loss: Settings
-    final_loss: Settings | None  # None: nothing took over
     train: Settings
     augment: Settings
     compute: Settings

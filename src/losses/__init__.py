@@ -17,14 +17,14 @@ def known_losses() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "terms"))
 
 
-def build_loss(name: str, arguments: object, key: str = "loss") -> Loss:
+def build_loss(name: str, arguments: object) -> Loss:
     """The loss `name` with the `arguments` of `losses.NAME`: (logits, target) -> scalar, computed in float32.
 
-    Logits are (N, 1, H, W); the target has the same shape, values from 0 to 1. Raises UserError for an unknown name
-    (which params.yaml has under `key`), a file without the function, and arguments that are not the function's own.
+    Logits are (N, 1, H, W); the target has the same shape, values from 0 to 1. Raises UserError for an unknown name,
+    a file without the function, and arguments that are not the function's own.
     """
     if name not in known_losses():
-        raise UserError(f"params.yaml: {key}: there is no {name!r}; choose one of {', '.join(known_losses())}")
+        raise UserError(f"params.yaml: loss: there is no {name!r}; choose one of {', '.join(known_losses())}")
     function = getattr(importlib.import_module(f"src.losses.{name}"), name, None)
     if function is None:
         raise UserError(f"src/losses/{name}.py: the function {name} is missing; add it")

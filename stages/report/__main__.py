@@ -41,14 +41,12 @@ def main() -> None:
 def read_settings() -> dict[str, object]:
     """The params that the page shows."""
     budget = read_params("budget", Name)
-    loss, final_loss = read_params("loss", Name), read_params("final_loss", Name)
+    loss = read_params("loss", Name)
     return {
         "source": read_params("source", Name),
         "budget": budget,
         "loss": loss,
         f"losses.{loss}": read_params(f"losses.{loss}", dict),
-        "final_loss": final_loss,
-        f"losses.{final_loss}": read_params(f"losses.{final_loss}", dict),
         "seed": read_params("seed", int),
         "image_size": read_params("image_size", int),
         "train": read_params(f"{budget}.train", dict),

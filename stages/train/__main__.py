@@ -44,12 +44,11 @@ TOO_LARGE = (
 
 @dataclass(frozen=True)
 class Settings:
-    """The params of one training; `arguments` are the model's, `loss` and `final_loss` are {name: arguments}."""
+    """The params of one training; `arguments` are the model's, `loss` is {name: arguments}."""
 
     variant: str
     arguments: dict[str, Any]
     loss: dict[str, Any]
-    final_loss: dict[str, Any]
     train: TrainParams
     augment: AugmentParams
     compute: ComputeParams
@@ -60,11 +59,9 @@ class Settings:
 def read_settings(variant: str) -> Settings:
     """What params.yaml says about training `variant`; raises UserError for what cannot work."""
     budget = read_params("budget", Name)
-    loss, final_loss = read_params("loss", Name), read_params("final_loss", Name)
+    loss = read_params("loss", Name)
     loss_block = read_params(f"losses.{loss}", dict)
-    final_block = read_params(f"losses.{final_loss}", dict)
     build_loss(loss, loss_block)  # to refuse what cannot work before anything is started
-    build_loss(final_loss, final_block, key="final_loss")
     start = Path(read_params("start", str))
     check_start(start)
     shared = read_params(f"models.{variant}", dict)
@@ -73,7 +70,6 @@ def read_settings(variant: str) -> Settings:
         variant,
         models.check_arguments(variant, shared, preset, budget),
         {loss: loss_block},
-        {final_loss: final_block},
         read_params(f"{budget}.train", TrainParams),
         read_params("augment", AugmentParams),
         read_params("compute", ComputeParams),
@@ -87,14 +83,11 @@ def describe(settings: Settings, fabric: Fabric) -> dict[str, Any]:
 
     Device, threads and precision are what `auto` and null became on this machine.
     """
-    final = settings.train.final_epochs > 0
-    unused = {"panel_every"} if final else {"panel_every", "final_learning_rate"}
     params = {
         "variant": settings.variant,
         "arguments": settings.arguments,
         "loss": settings.loss,
-        "final_loss": settings.final_loss if final else None,
-        "train": settings.train.model_dump(exclude=unused),
+        "train": settings.train.model_dump(exclude={"panel_every"}),
         "augment": settings.augment.model_dump(),
         "compute": settings.compute.model_dump(exclude={"checkpoint_seconds", "device", "precision", "threads"}),
         "seed": settings.seed,
@@ -114,7 +107,7 @@ def describe(settings: Settings, fabric: Fabric) -> dict[str, Any]:
 def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, checkpoint: Checkpoint) -> Best:
     """The best weights of one training, on the photos of `fold`; its curves and pictures go to `folder`."""
     photos, masks = read_photos(LABELLED), read_soft_masks()
-    loss, final_loss = (build_loss(*next(iter(block.items()))) for block in (settings.loss, settings.final_loss))
+    loss = build_loss(*next(iter(settings.loss.items())))
     torch.manual_seed(seed_for(settings.seed))
     model = begin(settings.variant, settings.arguments, settings.start)
     models.check_image_size(settings.variant, model, photos.shape[1], settings.train.small_epochs > 0)
@@ -130,7 +123,6 @@ def train_fold(fabric: Fabric, settings: Settings, fold: Fold, folder: Path, che
             train=train,
             val=val,
             loss=loss,
-            final_loss=final_loss,
             augment=Augment(settings.augment),
             params=settings.train,
             seed=settings.seed,

@@ -19,7 +19,6 @@ class TrainParams(Section):
     epochs: Count
     small_share: Share
     folds: Count
-    soft_targets: bool
     batch_size: Count
     accumulate: Count
     learning_rate: Rate
@@ -29,31 +28,26 @@ class TrainParams(Section):
     ema_decay: Share
     dice_smoothing: Share
     patience: CountOrOff
-    final_epochs: CountOrOff
-    final_learning_rate: Rate
     panel_every: CountOrOff
 
     @property
     def small_epochs(self) -> int:
         """How many of the epochs, the first ones, are on photos of half the height and width."""
-        return int(self.small_share * (self.epochs - self.final_epochs) + 1e-9)  # 0.29 of 100 are 29
+        return int(self.small_share * self.epochs + 1e-9)  # 0.29 of 100 are 29
 
     def cycle(self, epoch: int) -> range:
         """The epochs over which the learning rate falls once: the small ones if `epoch` is one of them, or the rest."""
         small = self.small_epochs
-        return range(small) if epoch < small else range(small, self.epochs - self.final_epochs)
+        return range(small) if epoch < small else range(small, self.epochs)
 
 
 def learning_rate(params: TrainParams, epoch: int, step: int, steps: int) -> float:
     """The learning rate at `step` (from 0) of the `steps` of `epoch` (from 0).
 
     It rises linearly for `warmup_epochs`, at most half of the time, then falls along half a cosine to zero, and does so
-    again after the `small_epochs` (Loshchilov and Hutter 2017, "SGDR", arXiv 1608.03983). In the last `final_epochs` it
-    is `final_learning_rate`.
+    again after the `small_epochs` (Loshchilov and Hutter 2017, "SGDR", arXiv 1608.03983).
     """
     cycle = params.cycle(epoch)
-    if epoch >= cycle.stop:
-        return params.final_learning_rate
     done, total = (epoch - cycle.start) * steps + step + 1, len(cycle) * steps
     warmup = min(params.warmup_epochs * steps, total / 2)
     if done < warmup:

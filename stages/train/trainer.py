@@ -39,10 +39,10 @@ class Trainer:
 
     The first `params.small_epochs` are a training of their own, on photos of half the height and width, which take a
     third of the time; its best weights start the rest (progressive resizing: Howard 2018, fast.ai's DAWNBench entry).
-    `loss` gives way to `final_loss` for the last `params.final_epochs`. The weights are averaged over steps; it is the
-    average that is validated and kept. Every random draw depends on (seed, epoch, step, process) alone, so that a run
-    that goes on from `checkpoint` ends in the same weights as one that was never interrupted. Raises UserError before
-    the first step for data that cannot be trained on, and after an epoch in which the loss became infinite or NaN.
+    The weights are averaged over steps; it is the average that is validated and kept. Every random draw depends on
+    (seed, epoch, step, process) alone, so that a run that goes on from `checkpoint` ends in the same weights as one
+    that was never interrupted. Raises UserError before the first step for data that cannot be trained on, and after an
+    epoch in which the loss became infinite or NaN.
     """
 
     def __init__(
@@ -53,7 +53,6 @@ class Trainer:
         train: PhotoBatches,
         val: PhotoBatches,
         loss: Loss,
-        final_loss: Loss,
         augment: Callable[[Tensor, Tensor], Batch],
         params: TrainParams,
         seed: int,
@@ -66,7 +65,7 @@ class Trainer:
         self.params, self.seed, self.logger, self.checkpoint = params, seed, logger, checkpoint
         self.photos_per_step = params.batch_size * params.accumulate
         self.steps = len(train) // self.photos_per_step  # of an epoch
-        self.loss, self.final_loss = (partial(deep_supervision, f, model.deep_supervision) for f in (loss, final_loss))
+        self.loss = partial(deep_supervision, loss, model.deep_supervision)
         model = to_sync_batchnorm(fabric, model, params.batch_size).to(fabric.device)
         model = model.to(memory_format=torch.channels_last)
         self.average = WeightAverage(model, params.ema_decay)
@@ -144,14 +143,12 @@ class Trainer:
     def train_step(self, epoch: int, step: int, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
         """Forward, backward and update; returns the loss and the gradient's norm before clipping, on the device."""
         torch.manual_seed(seed_for(self.seed, epoch, step, self.fabric.global_rank))
-        loss = self.loss if epoch < self.params.epochs - self.params.final_epochs else self.final_loss
         total = torch.zeros((), device=self.fabric.device)
         self.optimizer.zero_grad()
         for number, batch in enumerate(batches, start=1):
             photos, masks = self.augment(*(halved(*batch) if epoch < self.params.small_epochs else batch))
-            target = masks / 255 if self.params.soft_targets else (masks >= PERSON).float()
             with self.fabric.no_backward_sync(self.model, enabled=number < self.params.accumulate):
-                micro_loss = loss(self.model(photos), target) / self.params.accumulate
+                micro_loss = self.loss(self.model(photos), masks / 255) / self.params.accumulate
                 self.fabric.backward(micro_loss)
             total += micro_loss.detach()
         norm = self.fabric.clip_gradients(
@@ -266,11 +263,6 @@ def check_run(params: TrainParams, train: PhotoBatches, val: PhotoBatches, proce
         raise UserError(
             f"params.yaml: the budget's train.batch_size, {params.batch_size}, does not divide among {processes} "
             "processes; make it a multiple"
-        )
-    if params.final_epochs >= params.epochs:
-        raise UserError(
-            f"params.yaml: the budget's train.final_epochs, {params.final_epochs}, must be below train.epochs, which "
-            f"is {params.epochs}"
         )
     if not any((val.masks[index] >= PERSON).any() for index in val.indices):
         raise UserError("params.yaml: split: no val photo shows a person; change split.seed or split.fold")
