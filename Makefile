@@ -41,7 +41,7 @@ best: .venv/requirements ## train the best model so far on your photos: make bes
 
 best-from-scratch: .venv/requirements ## the same without weights that others trained
 	$(call RECIPE,u2net) -S image_size=320 -S gpu.models.u2net.width=16 \
-		-S gpu.train.epochs=40 -S gpu.train.small_share=0.775 $(ON_PHOTOS)
+		-S gpu.train.epochs=64 -S gpu.train.small_share=0.78 $(ON_PHOTOS)
 
 check: .venv/requirements ## check params.yaml, and name the valid values where it is wrong
 	python -m tools.check
