@@ -15,7 +15,7 @@ NEAR = 0.08  # the height of a head, in sides of the photo, from which on others
 
 def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     """A picture (H, W, 3) uint8 and how much of each pixel (H, W) is person; the longer side is `size`."""
-    wide = rng.random() < 0.25
+    wide = rng.random() < 0.35
     places, band = group(rng) if wide else (plan(rng), (0.0, 1.0))
     horizon = float(np.clip(rng.normal(0.45, 0.12), 0.2, 0.75))
     light, share = draw_light(rng), np.float32(rng.uniform(0.15, 1.25))  # stronger or flatter
@@ -45,7 +45,7 @@ def wild_photo(rng: Rng, size: int) -> tuple[Array, Array]:
     view = np.s_[part, :] if wide or rng.random() < 0.5 else np.s_[:, part]
     taken = shade(rng, picture)[view]
     taken, alpha = record(rng, expose(rng, scatter(rng, taken) if rng.random() < 0.3 else taken)), alpha[view]
-    turned = pick(rng, (1, 3)) if rng.random() < 0.05 else 0  # somebody lies
+    turned = pick(rng, (1, 3)) if rng.random() < 0.12 else 0  # somebody lies
     return np.rot90(taken, turned).copy(), np.rot90(alpha, turned).copy()
 
 
@@ -68,7 +68,8 @@ def group(rng: Rng) -> tuple[list[Place], tuple[float, float]]:
     high, whole = float(rng.uniform(0.33, 0.7)), bool(rng.random() < 0.5)
     top, head = float(rng.uniform(0, 1 - high)), high / float(rng.uniform(8.4, 10) if whole else rng.uniform(2.2, 7))
     count = min(int(rng.integers(2, 7)), max(1, int(0.5 / head)))
-    xs = (np.arange(count) + 0.5 + rng.uniform(-0.3, 0.3, count)) / count
+    spots = (np.arange(count) + 0.5 + rng.uniform(-0.3, 0.3, count)) / count
+    xs = 0.5 + (spots - 0.5) * rng.uniform(0.5, 1)  # apart, or one before the other
     sizes, steps = head * rng.uniform(0.7, 1.1, count), rng.uniform(0.02, 0.05, count)
     ys = top + high - steps if whole else top + steps
     return [Place(float(s), float(x), float(y), not whole) for s, x, y in zip(sizes, xs, ys, strict=True)], (top, high)
