@@ -64,12 +64,11 @@ def plan(rng: Rng) -> list[Place]:
 
 
 def group(rng: Rng) -> tuple[list[Place], tuple[float, float]]:
-    """People of like size side by side, whole or from the head down, and the rows of the photo (top, height)."""
+    """People of like size, apart or close, whole or from the head down, and the rows of the photo (top, height)."""
     high, whole = float(rng.uniform(0.33, 0.7)), bool(rng.random() < 0.5)
     top, head = float(rng.uniform(0, 1 - high)), high / float(rng.uniform(8.4, 10) if whole else rng.uniform(2.2, 7))
     count = min(int(rng.integers(2, 7)), max(1, int(0.5 / head)))
-    spots = (np.arange(count) + 0.5 + rng.uniform(-0.3, 0.3, count)) / count
-    xs = 0.5 + (spots - 0.5) * rng.uniform(0.5, 1)  # apart, or one before the other
+    xs = 0.5 + ((np.arange(count) + 0.5 + rng.uniform(-0.3, 0.3, count)) / count - 0.5) * rng.uniform(0.5, 1)
     sizes, steps = head * rng.uniform(0.7, 1.1, count), rng.uniform(0.02, 0.05, count)
     ys = top + high - steps if whole else top + steps
     return [Place(float(s), float(x), float(y), not whole) for s, x, y in zip(sizes, xs, ys, strict=True)], (top, high)
